@@ -1,0 +1,141 @@
+"""What happens to a job, in the order in which it happens.
+
+The same objects cross the worker's pipe, feed the page's progress bar, the server-sent events and the shell.
+Each has a `type` under which JSON names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from pipeline.errors import ErrorInfo
+from pipeline.request import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class Queued(_Event):
+    """The job waits; `position` 1 is next."""
+
+    type: Literal["queued"] = "queued"
+    position: int
+
+
+class Loading(_Event):
+    """The model is being made ready: `done` of `total` components are, and `component` is under way."""
+
+    type: Literal["loading"] = "loading"
+    component: str
+    done: int
+    total: int
+
+
+class Step(_Event):
+    """Denoising step `step` of `total` of picture `image_index` is done; `seconds_left` counts the whole job."""
+
+    type: Literal["step"] = "step"
+    image_index: int
+    step: int
+    total: int
+    seconds_left: float
+
+
+class Preview(_Event):
+    """A small JPEG of what the latents of picture `image_index` hold so far."""
+
+    type: Literal["preview"] = "preview"
+    image_index: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture fresh from the engine, before anything is written: it crosses the pipe as it is."""
+
+    index: int
+    rgb: bytes
+    """Rows from the top, three bytes a pixel: `width * height * 3` in all."""
+    recipe: Recipe
+
+
+class SavedImage(BaseModel):
+    """One finished picture: where it is, and how it was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    job_id: str
+    index: int
+    path: Path | None
+    """The PNG, or None while it could only be kept in memory (`unsaved` says why)."""
+    unsaved: str = ""
+    recipe: Recipe
+    created_at: datetime
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    def open(self) -> Image.Image:
+        """The picture as a Pillow image (mode RGB). Raises `FileNotFoundError` if it was moved or never saved."""
+        from PIL import Image
+
+        if self.path is None:
+            raise FileNotFoundError(f"Image {self.id} was not saved: {self.unsaved}")
+        with Image.open(self.path) as image:
+            image.load()
+            return image
+
+
+class Saved(_Event):
+    """A picture is finished and safe on disk (or kept in memory, when the disk refuses it)."""
+
+    type: Literal["saved"] = "saved"
+    image: SavedImage
+
+
+class Warned(_Event):
+    """Something that the person should know, although the job goes on."""
+
+    type: Literal["warned"] = "warned"
+    message: str
+
+
+class Failed(_Event):
+    """The job ended with an error. Pictures saved before stay."""
+
+    type: Literal["failed"] = "failed"
+    error: ErrorInfo
+
+
+class Cancelled(_Event):
+    """The job was cancelled. Pictures saved before stay."""
+
+    type: Literal["cancelled"] = "cancelled"
+
+
+class Finished(_Event):
+    """Every picture of the job is made."""
+
+    type: Literal["finished"] = "finished"
+
+
+Event = Annotated[
+    Queued | Loading | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
+    Field(discriminator="type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads and writes any event as JSON."""
+
+LAST = (Failed, Cancelled, Finished)
+"""The kinds of event after which a job has no more."""

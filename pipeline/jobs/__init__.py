@@ -1,0 +1,1 @@
+"""Jobs: who is next (`scheduler`), what lasts (`store`), who works (`worker`, `child`), and who watches (`feed`)."""

@@ -1,0 +1,134 @@
+"""The worker's own side: a process that holds the engine and does one thing after another.
+
+Started by `pipeline.jobs.worker` as `python -m pipeline.jobs.child CACHE`. Messages come in on stdin and go out on
+what was stdout; whatever a library prints is sent to stderr instead, so that it cannot garble the messages. When
+stdin closes, the studio is gone, and so is this process, at once: it never outlives it with a GPU in its hands.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
+from pipeline.events import Event
+from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
+
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
+
+
+class Mailbox:
+    """Both directions of the pipe. Reading happens on a thread of its own, so a cancel is seen in mid-job."""
+
+    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+        self._incoming, self._outgoing = incoming, outgoing
+        self._work: queue.SimpleQueue[Preload | Run] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next(self) -> Preload | Run:
+        """Wait for something to do."""
+        return self._work.get()
+
+    def is_cancelled(self, job_id: str) -> bool:
+        return job_id in self._cancelled
+
+    def send(self, message: FromWorker) -> None:
+        pickle.dump(message, self._outgoing, protocol=pickle.HIGHEST_PROTOCOL)
+        self._outgoing.flush()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = pickle.load(self._incoming)
+            except (EOFError, OSError):
+                os._exit(0)
+            if isinstance(message, Cancel):
+                self._cancelled.add(message.job_id)
+            else:
+                self._work.put(message)
+
+
+def describe(error: Exception) -> ErrorInfo:
+    """Any exception as data; one that is not ours is an `EngineFailed` with the end of its traceback."""
+    if isinstance(error, DarkroomError):
+        return error.info
+    details = "".join(traceback.format_exception(error))[-4000:]
+    failed = EngineFailed(
+        f"The engine failed: {type(error).__name__}: {error}".splitlines()[0][:300],
+        "Try again; if it happens again, report it with the details.",
+        details=details,
+    )
+    return failed.info
+
+
+def preload(engine: Engine, message: Preload, mailbox: Mailbox) -> None:
+    """Make a model ready. A failure is told when somebody asks for the model."""
+
+    def emit(event: Event) -> None:
+        mailbox.send(Happened(None, event))
+
+    try:
+        engine.load(message.record, "auto", "auto", emit)
+    except Exception:
+        traceback.print_exc()
+    mailbox.send(Loaded(engine.loaded))
+
+
+def run(engine: Engine, message: Run, mailbox: Mailbox) -> None:
+    """Make the pictures of one job and report how it ended."""
+    from pipeline.engine import GenerationCancelled
+
+    job_id = message.job_id
+
+    def emit(event: Event) -> None:
+        mailbox.send(Happened(job_id, event))
+
+    def cancelled() -> bool:
+        return mailbox.is_cancelled(job_id)
+
+    try:
+        for picture in engine.generate(message.request, message.record, message.indices, emit, cancelled):
+            mailbox.send(Made(job_id, picture))
+        ended = Ended(job_id, "finished")
+    except GenerationCancelled:
+        ended = Ended(job_id, "cancelled")
+    except Exception as error:
+        ended = Ended(job_id, "failed", describe(error))
+    mailbox.send(Loaded(engine.loaded))
+    mailbox.send(ended)
+
+
+def main() -> None:
+    """Start the engine, say so, and work until the studio goes away."""
+    # Ctrl-C reaches the whole process group; the studio decides what becomes of its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    mailbox = Mailbox(sys.stdin.buffer, outgoing)
+    try:
+        from pipeline.engine import Engine
+
+        engine = Engine(Path(sys.argv[1]))
+        mailbox.send(Ready(engine.report()))
+    except Exception as error:
+        mailbox.send(Broken(describe(error)))
+        return
+    while True:
+        message = mailbox.next()
+        if isinstance(message, Preload):
+            preload(engine, message, mailbox)
+        else:
+            run(engine, message, mailbox)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,455 @@
+"""Where jobs, workers and watchers meet: takes jobs in, gives them to free workers, and concludes them.
+
+Everything is a reaction: to a submitted or cancelled job (on the caller's thread) or to a worker's message (on that
+worker's reader thread). One lock guards the state; pictures are encoded and saved on a thread of their own, outside
+of it, while the worker is already busy with the next one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pipeline.errors import EngineFailed, ErrorInfo, QueueFull, WorkerDied
+from pipeline.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Picture,
+    Queued,
+    Saved,
+    SavedImage,
+    Step,
+    Warned,
+)
+from pipeline.jobs.feed import Feed
+from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
+from pipeline.jobs.scheduler import Waiting, choose, order
+from pipeline.jobs.state import ENDED, JobState, Progress
+from pipeline.jobs.store import JobRow, JobStore
+from pipeline.jobs.worker import Worker
+from pipeline.models.hardware import EngineReport
+from pipeline.models.registry import ModelRecord, Registry
+from pipeline.request import GenerationRequest
+
+LOADING_GRACE = 2.0
+"""Seconds that a cancelled job may go on loading before its worker is ended."""
+STEP_GRACE = 5.0
+"""Seconds, at least, that a cancelled job may take for the step it is in; three times a usual step, if that is more."""
+MAX_FAST_DEATHS = 3
+"""Workers in a row that may end before they were ready, until the engine counts as broken."""
+
+
+class Keeper(Protocol):
+    """Where pictures go: the gallery, as far as jobs know it."""
+
+    def save(self, picture: Picture, job_id: str) -> SavedImage: ...
+    def of_job(self, job_id: str) -> Sequence[SavedImage]: ...
+
+
+@dataclass(slots=True)
+class _Active:
+    """A job that a worker has begun."""
+
+    job_id: str
+    model: str
+    progress: Progress = field(default_factory=Progress)
+    warnings: tuple[str, ...] = ()
+    denoising: bool = False
+    step_seconds: float = 0.0
+    cancelled: bool = False
+    last_step: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A place for one worker on one device; the process in it may be replaced."""
+
+    environment: Mapping[str, str]
+    worker: Worker | None = None
+    ready: bool = False
+    loaded: str | None = None
+    loading: bool = False
+    active: _Active | None = None
+
+
+class Dispatcher:
+    """The queue in motion. Every public method may be called from any thread."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        registry: Registry,
+        keeper: Keeper,
+        start_worker: Callable[..., Worker],
+        environments: Sequence[Mapping[str, str]],
+        on_report: Callable[[EngineReport], ModelRecord | None],
+        limits: tuple[int, int],
+    ) -> None:
+        """`on_report` hears what the engine found and answers with the model to preload; `limits` are the most
+        waiting jobs of all clients and of one."""
+        self._store, self._registry, self._keeper = store, registry, keeper
+        self._start_worker, self._on_report = start_worker, on_report
+        self._max_queue, self._max_per_client = limits
+        self._slots = [_Slot(environment) for environment in environments]
+        self._lock = threading.RLock()
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")
+        self._waiting: dict[str, Waiting] = {}
+        self._places: dict[str, int] = {}
+        self._concluding: dict[str, _Active] = {}
+        self._turns: dict[str, int] = {}
+        self._turn = 0
+        self._fast_deaths = 0
+        self._closed = False
+        self.broken: ErrorInfo | None = None
+        self.feed = Feed()
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up what a past process left, and start the workers."""
+        with self._lock:
+            self._store.requeue_interrupted()
+            for row in self._store.queued():
+                self._wait(row)
+            for slot in self._slots:
+                self._start(slot)
+            self._tell_positions()
+
+    def close(self, keep: bool) -> None:
+        """Stop the workers. Unfinished jobs stay in the store for the next start, or are cancelled if not `keep`."""
+        with self._lock:
+            self._closed = True
+            left = [] if keep else self.unfinished()
+            workers = [slot.worker for slot in self._slots if slot.worker is not None]
+        for worker in workers:
+            worker.close()
+        self._saver.shutdown(wait=True)
+        for job_id in left:
+            if self._store.get(job_id).status not in ENDED:
+                self._conclude(job_id, "cancelled", None)
+
+    # -- jobs -------------------------------------------------------------------------------------------------
+
+    def submit(self, request: GenerationRequest, model: str, seed: int, client: str, key: str | None) -> str:
+        """Queue a job and return its id; the id of the earlier one when `key` was used before. Raises `QueueFull`."""
+        with self._lock:
+            earlier = self._store.with_key(client, key) if key else None
+            if earlier is not None:
+                return earlier.id
+            self._check_room(client)
+            self._revive()
+            row = self._store.add(secrets.token_hex(8), client, request, model, seed, key)
+            self._wait(row)
+            self._tell_positions()
+            self._dispatch()
+            return row.id
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job wherever it is; one that has ended stays as it is. Raises `NotFound`."""
+        with self._lock:
+            self._store.get(job_id)
+            if self._waiting.pop(job_id, None) is not None:
+                self._store.end(job_id, "cancelled")
+                self.feed.publish(job_id, Cancelled())
+                self._tell_positions()
+                return
+            for slot in self._slots:
+                if slot.active is not None and slot.active.job_id == job_id and not slot.active.cancelled:
+                    self._cancel_active(slot, slot.active)
+
+    def state(self, row: JobRow) -> JobState:
+        """`row` with everything that is only known while it runs."""
+        with self._lock:
+            active = self._active(row.id)
+            position = self._places.get(row.id)
+        return JobState(
+            id=row.id,
+            client=row.client,
+            status=row.status,
+            request=row.request,
+            model=row.model,
+            seed=row.seed,
+            position=position,
+            progress=active.progress if active else Progress(),
+            images=tuple(self._keeper.of_job(row.id)),
+            warnings=active.warnings if active else row.warnings,
+            error=row.error,
+            restarted=row.restarted,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+
+    def unfinished(self) -> list[str]:
+        """Ids of the jobs in hand, then of the waiting ones in order."""
+        with self._lock:
+            active = [slot.active.job_id for slot in self._slots if slot.active is not None]
+            concluding = [job_id for job_id in self._concluding if job_id not in active]
+            return concluding + active + list(self._places)
+
+    # -- what the engine does ---------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        return any(slot.ready for slot in self._slots)
+
+    @property
+    def busy(self) -> bool:
+        return any(slot.active is not None for slot in self._slots)
+
+    @property
+    def loading(self) -> bool:
+        return any(slot.loading for slot in self._slots)
+
+    @property
+    def loaded(self) -> str | None:
+        """The model that a worker holds."""
+        return next((slot.loaded for slot in self._slots if slot.loaded), None)
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        return tuple(slot.worker.pid for slot in self._slots if slot.worker is not None)
+
+    # -- the queue (called with the lock held) ----------------------------------------------------------------
+
+    def _check_room(self, client: str) -> None:
+        mine = sum(job.client == client for job in self._waiting.values())
+        if mine >= self._max_per_client:
+            raise QueueFull(f"{mine} of your jobs are waiting already.", "Wait for some to finish, or cancel some.")
+        if len(self._waiting) >= self._max_queue:
+            raise QueueFull(f"{len(self._waiting)} jobs are waiting already.", "Try again when some have finished.")
+
+    def _wait(self, row: JobRow) -> None:
+        self._waiting[row.id] = Waiting(row.sequence, row.id, row.client, row.model, row.created_at)
+
+    def _tell_positions(self) -> None:
+        """Work out the order anew, and tell those whose place has changed."""
+        ordered = order(self._waiting.values(), self._turns, self.loaded, datetime.now(UTC))
+        before, self._places = self._places, {job.job_id: place for place, job in enumerate(ordered, start=1)}
+        for job_id, place in self._places.items():
+            if before.get(job_id) != place:
+                self.feed.publish(job_id, Queued(position=place))
+
+    def _dispatch(self) -> None:
+        """Give every free worker a job."""
+        if self._closed:
+            return
+        given = False
+        for slot in self._slots:
+            if slot.ready and slot.active is None:
+                job = choose(self._waiting.values(), self._turns, slot.loaded, datetime.now(UTC))
+                if job is None:
+                    break
+                self._give(slot, job)
+                given = True
+        if given:
+            self._tell_positions()
+
+    def _give(self, slot: _Slot, job: Waiting) -> None:
+        del self._waiting[job.job_id]
+        self._turn += 1
+        self._turns[job.client] = self._turn
+        self._store.begin(job.job_id)
+        row = self._store.get(job.job_id)
+        slot.active = _Active(row.id, row.model, warnings=row.warnings)
+        done = {image.index for image in self._keeper.of_job(row.id)}
+        left = tuple(index for index in range(row.request.num_images) if index not in done)
+        request = row.request.model_copy(update={"seed": row.seed})
+        run = Run(row.id, request, self._registry.find(row.model), left)
+        self.feed.publish(row.id, Loading(component="model", done=0, total=1))
+        if slot.worker is not None:
+            slot.worker.send(run)
+
+    def _active(self, job_id: str) -> _Active | None:
+        running = (slot.active for slot in self._slots if slot.active and slot.active.job_id == job_id)
+        return next(running, self._concluding.get(job_id))
+
+    def _cancel_active(self, slot: _Slot, active: _Active) -> None:
+        active.cancelled = True
+        worker = slot.worker
+        if worker is None:
+            return
+        worker.send(Cancel(active.job_id))
+        grace = max(STEP_GRACE, 3 * active.step_seconds) if active.denoising else LOADING_GRACE
+        timer = threading.Timer(grace, self._end_if_hung, (slot, active, worker))
+        timer.daemon = True
+        timer.start()
+
+    def _end_if_hung(self, slot: _Slot, active: _Active, worker: Worker) -> None:
+        with self._lock:
+            if slot.active is active and slot.worker is worker:
+                worker.kill()
+
+    # -- workers ----------------------------------------------------------------------------------------------
+
+    def _start(self, slot: _Slot) -> None:
+        slot.ready, slot.loaded, slot.loading = False, None, False
+        try:
+            slot.worker = self._start_worker(slot.environment, self._on_message, self._on_exit)
+        except OSError as error:
+            self.broken = EngineFailed(f"The worker process could not start: {error}.", "Free some memory.").info
+            return
+        slot.worker.listen()
+
+    def _revive(self) -> None:
+        """Try again after the engine could not start: what was missing may be there now."""
+        if self.broken is None:
+            return
+        self.broken, self._fast_deaths = None, 0
+        for slot in self._slots:
+            if slot.worker is None:
+                self._start(slot)
+
+    def _slot(self, worker: Worker) -> _Slot | None:
+        return next((slot for slot in self._slots if slot.worker is worker), None)
+
+    def _on_message(self, worker: Worker, message: FromWorker) -> None:
+        with self._lock:
+            slot = self._slot(worker)
+            if slot is None:
+                return
+            match message:
+                case Ready(report):
+                    self._on_ready(slot, report)
+                case Broken(error):
+                    self.broken = error
+                case Loaded(model):
+                    slot.loaded, slot.loading = model, False
+                case Happened(job_id, event):
+                    self._on_event(slot, job_id, event)
+                case Made(job_id, picture):
+                    self._saver.submit(self._save, job_id, picture)
+                case Ended(job_id, outcome, error):
+                    self._on_ended(slot, job_id, outcome, error)
+
+    def _on_ready(self, slot: _Slot, report: EngineReport) -> None:
+        slot.ready, self._fast_deaths = True, 0
+        preload = self._on_report(report)
+        if preload is not None and slot.worker is not None:
+            slot.loading = True
+            slot.worker.send(Preload(preload))
+        self._dispatch()
+
+    def _on_event(self, slot: _Slot, job_id: str | None, event: Event) -> None:
+        """An event of the job in hand; what happens during a preload is news for the job that waits for it, if any."""
+        active = slot.active
+        slot.loading = isinstance(event, Loading) and event.done < event.total
+        if active is None or job_id not in {None, active.job_id}:
+            return
+        match event:
+            case Loading(component=component, done=done, total=total):
+                active.progress = Progress(component=component, loaded=done, to_load=total)
+            case Step():
+                self._on_step(active, event)
+            case Warned(message=message):
+                active.warnings = (*active.warnings, message)
+                self._store.warn(active.job_id, active.warnings)
+        self.feed.publish(active.job_id, event)
+
+    def _on_step(self, active: _Active, step: Step) -> None:
+        now = datetime.now(UTC).timestamp()
+        if active.denoising:
+            active.step_seconds = now - active.last_step
+        else:
+            active.denoising = True
+            self._store.running(active.job_id)
+        active.last_step = now
+        active.progress = Progress(
+            image_index=step.image_index, step=step.step, steps=step.total, seconds_left=step.seconds_left
+        )
+
+    def _on_ended(self, slot: _Slot, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
+        active, slot.active = slot.active, None
+        if active is None or active.job_id != job_id:
+            return
+        self._concluding[job_id] = active
+        self._saver.submit(self._conclude, job_id, outcome, error)
+        self._dispatch()
+
+    def _on_exit(self, worker: Worker, code: int, printed: str) -> None:
+        with self._lock:
+            slot = self._slot(worker)
+            if slot is None or self._closed:
+                return
+            was_ready, active = slot.ready, slot.active
+            slot.worker, slot.ready, slot.loaded, slot.loading, slot.active = None, False, None, False, None
+            if active is not None:
+                self._lose(active, code, printed)
+            if not was_ready and self.broken is None:
+                self._count_fast_death(code, printed)
+            if self.broken is None:
+                self._start(slot)
+            else:
+                self._fail_waiting(self.broken)
+
+    def _lose(self, active: _Active, code: int, printed: str) -> None:
+        """The worker ended under a job: cancelled jobs wanted that, ones not begun are tried once more."""
+        row = self._store.get(active.job_id)
+        if active.cancelled:
+            self._concluding[row.id] = active
+            self._saver.submit(self._conclude, row.id, "cancelled", None)
+        elif not active.denoising and row.attempts < 2:
+            self._store.requeue(row.id)
+            self._wait(row)
+            self._tell_positions()
+        else:
+            died = WorkerDied(
+                f"The process that makes the pictures ended in the middle of this job ({_cause(code)}).",
+                "It has been started again, and finished pictures are safe. Run the job once more.",
+                details=printed,
+            )
+            self._concluding[row.id] = active
+            self._saver.submit(self._conclude, row.id, "failed", died.info)
+
+    def _count_fast_death(self, code: int, printed: str) -> None:
+        self._fast_deaths += 1
+        if self._fast_deaths >= MAX_FAST_DEATHS:
+            self.broken = EngineFailed(
+                f"The engine could not start ({_cause(code)}), {self._fast_deaths} times in a row.",
+                "Run `python -m pipeline doctor`; it says what is missing.",
+                details=printed,
+            ).info
+
+    def _fail_waiting(self, error: ErrorInfo) -> None:
+        for job_id in list(self._waiting):
+            del self._waiting[job_id]
+            self._store.end(job_id, "failed", error)
+            self.feed.publish(job_id, Failed(error=error))
+        self._tell_positions()
+
+    # -- on the saver's thread ----------------------------------------------------------------------------------
+
+    def _save(self, job_id: str, picture: Picture) -> None:
+        image = self._keeper.save(picture, job_id)
+        if image.unsaved:
+            self.feed.publish(job_id, Warned(message=image.unsaved))
+        self.feed.publish(job_id, Saved(image=image))
+
+    def _conclude(self, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
+        """Write the end down, then tell it: whoever hears it can rely on it."""
+        with self._lock:
+            if outcome == "failed" and error is not None:
+                self._store.end(job_id, "failed", error)
+                last: Event = Failed(error=error)
+            elif outcome == "cancelled":
+                self._store.end(job_id, "cancelled")
+                last = Cancelled()
+            else:
+                self._store.end(job_id, "finished")
+                last = Finished()
+            self._concluding.pop(job_id, None)
+            self.feed.publish(job_id, last)
+
+
+def _cause(code: int) -> str:
+    if code == -9:
+        return "it was killed, as the system does when memory runs out"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

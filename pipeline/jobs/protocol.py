@@ -1,0 +1,86 @@
+"""What the studio and a worker say to each other: pickled, one after the other, over the child's stdin and stdout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import ErrorInfo
+from pipeline.events import Event, Picture
+from pipeline.models.hardware import EngineReport
+from pipeline.models.registry import ModelRecord
+from pipeline.request import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """To the worker: make a model ready, for nobody in particular."""
+
+    record: ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """To the worker: make the pictures `indices` of a request. `request.seed` is final."""
+
+    job_id: str
+    request: GenerationRequest
+    record: ModelRecord
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """To the worker: stop that job before its next step."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the worker: torch is there, and this is what it sees."""
+
+    report: EngineReport
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """From the worker, as its last word: the engine cannot start here."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """From the worker: the model that it now holds, None for none."""
+
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """From the worker: something to tell those who watch. `job_id` is None during a preload."""
+
+    job_id: str | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """From the worker: a finished picture, to be saved while the next one is made."""
+
+    job_id: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the worker: the job is over, one way or another."""
+
+    job_id: str
+    outcome: Literal["finished", "cancelled", "failed"]
+    error: ErrorInfo | None = None
+
+
+ToWorker = Preload | Run | Cancel
+FromWorker = Ready | Broken | Loaded | Happened | Made | Ended

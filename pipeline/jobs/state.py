@@ -1,0 +1,60 @@
+"""A job as others see it: one frozen value that page, API and shell render."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import ErrorInfo
+from pipeline.events import SavedImage
+from pipeline.request import GenerationRequest
+
+Status = Literal["queued", "loading", "running", "finished", "failed", "cancelled"]
+ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})
+
+
+class Progress(BaseModel):
+    """Where a job that has begun stands. Before the first step only the loading fields move."""
+
+    model_config = ConfigDict(frozen=True)
+
+    component: str = ""
+    """The component that is being loaded."""
+    loaded: int = 0
+    to_load: int = 0
+    image_index: int = 0
+    step: int = 0
+    steps: int = 0
+    seconds_left: float | None = None
+
+
+class JobState(BaseModel):
+    """Everything about a job at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    client: str
+    status: Status
+    request: GenerationRequest
+    model: str
+    """Id of the model that the request resolved to."""
+    seed: int
+    """Seed of the first picture, drawn at the door when the request asked for a random one."""
+    position: int | None = None
+    """Place in the queue, 1 is next; None once begun."""
+    progress: Progress = Progress()
+    images: tuple[SavedImage, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: ErrorInfo | None = None
+    restarted: bool = False
+    """True when the studio or its worker went down under the job and it was queued again."""
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED

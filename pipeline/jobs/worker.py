@@ -1,0 +1,97 @@
+"""The studio's side of a worker: starts the child process, talks to it, notices its end.
+
+The child is a plain subprocess and not a `multiprocessing` one: that would run the caller's main script again,
+which is Streamlit's command, or a notebook's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, cast
+
+from pipeline.jobs.protocol import FromWorker, ToWorker
+from pipeline.models.registry import ROOT
+
+_TAIL = 4000
+
+
+class Worker:
+    """One child process. `on_message` and `on_exit` are called on the worker's own reader thread."""
+
+    def __init__(
+        self,
+        cache: Path,
+        environment: Mapping[str, str],
+        on_message: Callable[[Worker, FromWorker], None],
+        on_exit: Callable[[Worker, int, str], None],
+    ) -> None:
+        """Start the child. `on_exit` gets its exit code (negative: the signal) and the end of what it printed."""
+        self._on_message, self._on_exit = on_message, on_exit
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self._sending = threading.Lock()
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.jobs.child", str(cache)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._printed,
+            env={**os.environ, **environment, "PYTHONPATH": path},
+        )
+        self._reader = threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def listen(self) -> None:
+        """Begin to call back."""
+        self._reader.start()
+
+    def send(self, message: ToWorker) -> None:
+        """Tell the child something. If it is gone, `on_exit` says so soon enough."""
+        with self._sending, contextlib.suppress(OSError, ValueError):
+            pickle.dump(message, self._stdin)
+            self._stdin.flush()
+
+    def kill(self) -> None:
+        """End the child at once: the certain way to stop a hung step and to give memory back."""
+        self._process.kill()
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Close the child's stdin, at which it leaves; kill it when it does not."""
+        with self._sending, contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._reader.join(timeout)
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        return cast(IO[bytes], self._process.stdin)
+
+    def _read(self) -> None:
+        stdout = cast(IO[bytes], self._process.stdout)
+        while True:
+            try:
+                message = pickle.load(stdout)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                break
+            self._on_message(self, message)
+        code = self._process.wait()
+        self._on_exit(self, code, self._tail())
+        stdout.close()
+
+    def _tail(self) -> str:
+        size = self._printed.seek(0, os.SEEK_END)
+        self._printed.seek(max(0, size - _TAIL))
+        return self._printed.read().decode(errors="replace")

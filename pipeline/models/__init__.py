@@ -1,0 +1,1 @@
+"""What can run: the registry of checkpoints, the hardware, and the files they need."""

@@ -1,0 +1,44 @@
+"""Which model is the default here, and why: the sentence that the page shows."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import DarkroomError
+from pipeline.models import hub
+from pipeline.models.hardware import Hardware
+from pipeline.models.registry import ModelRecord, Registry
+
+PREFERRED = "stabilityai/stable-diffusion-3.5-medium"
+FALLBACK = "demo"
+
+
+class Choice(BaseModel):
+    """A model, why it was chosen, and what to do to get the better one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    record: ModelRecord
+    reason: str
+    remedy: str = ""
+
+
+def choose_default(registry: Registry, hardware: Hardware, setting: str = "auto") -> Choice:
+    """The default model for this machine.
+
+    `setting` other than `auto` is a model name and wins; raises `UnknownModel` when there is none such.
+    """
+    if setting != "auto":
+        record = registry.find(setting)
+        return Choice(record=record, reason=f"{record.name}, because DARKROOM_MODEL asks for it.")
+    preferred, fallback = registry.find(PREFERRED), registry.find(FALLBACK)
+    if not any(device.kind == "cuda" for device in hardware.gpus):
+        why = hardware.problem or "No NVIDIA GPU was found."
+        remedy = f"{preferred.name} needs one; see “What runs where” in the README."
+        return Choice(record=fallback, reason=f"{why} The built-in demo model runs instead.", remedy=remedy)
+    try:
+        hub.check_available(preferred)
+    except DarkroomError as error:
+        reason = f"{error.info.message} The built-in demo model runs instead."
+        return Choice(record=fallback, reason=reason, remedy=error.info.remedy)
+    return Choice(record=preferred, reason=f"{preferred.name} on {hardware.best.name}.")

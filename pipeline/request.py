@@ -1,0 +1,156 @@
+"""The types that travel: what is asked for (`GenerationRequest`) and what was really done (`Recipe`).
+
+A request is validated once, at the door, whether it came from a form, JSON or flags. What depends on the model
+(its size multiple, its step range) is checked against the model's record by `pipeline.models.registry`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import InvalidRequest
+
+MAX_SEED = 2**32 - 1
+"""Largest seed; the common ground of torch, NumPy and the A1111 text format."""
+
+MAX_IMAGES = 16
+MAX_PROMPT_CHARACTERS = 4000
+
+Quantization = Literal["auto", "none", "nf4", "int8"]
+Offload = Literal["auto", "none", "model", "group", "sequential"]
+
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT_CHARACTERS)]
+
+
+class GenerationRequest(BaseModel):
+    """One wish for one or more pictures. `None` means the model's own default; `0.0` is a value.
+
+    Picture *i* of `num_images` uses seed `seed + i`, so each can be made again alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    prompt: Annotated[Prompt, Field(min_length=1, description="What the picture shows.")]
+    negative_prompt: Annotated[Prompt, Field(description="What the picture should not show.")] = ""
+    model: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="Registry id or a unique short form of it; None is the studio's default."
+    )
+    num_inference_steps: int | None = Field(None, ge=1, le=1000, description="Denoising steps.")
+    guidance_scale: float | None = Field(None, ge=0, le=100, description="Classifier-free guidance; 0 and 1 are off.")
+    width: int | None = Field(None, ge=64, le=8192, description="Width in pixels.")
+    height: int | None = Field(None, ge=64, le=8192, description="Height in pixels.")
+    seed: int = Field(-1, ge=-1, le=MAX_SEED, description="Seed of the first picture; -1 draws one.")
+    num_images: int = Field(1, ge=1, le=MAX_IMAGES, description="How many pictures.")
+    scheduler: str | None = Field(None, max_length=100, description="Scheduler class; None is the model's own.")
+    quantization: Quantization = Field("auto", description="Weight precision; auto follows the model's record.")
+    offload: Offload = Field("auto", description="Where weights rest on a GPU machine; auto follows the record.")
+
+    @model_validator(mode="after")
+    def _every_seed_in_range(self) -> Self:
+        if self.seed + self.num_images - 1 > MAX_SEED:
+            most = MAX_SEED - self.num_images + 1
+            raise PydanticCustomError("seed_range", "Picture i uses seed + i, so choose at most {most}", {"most": most})
+        return self
+
+
+def parse_request(**fields: Any) -> GenerationRequest:
+    """Build a request, turning pydantic's report into an `InvalidRequest` that names the first field at fault."""
+    try:
+        return GenerationRequest(**fields)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def invalid_request(error: ValidationError) -> InvalidRequest:
+    """The first problem of a validation report as one sentence with its field."""
+    problem = error.errors(include_url=False)[0]
+    if problem["type"] == "seed_range":
+        return InvalidRequest("The seed of the last picture would be too large.", f"{problem['msg']}.", field="seed")
+    field = str(problem["loc"][0]) if problem["loc"] else None
+    if field == "prompt" and problem["type"] in {"string_too_short", "missing"}:
+        return InvalidRequest("The prompt is empty.", "Describe the picture that you want.", field=field)
+    if problem["type"] == "string_too_long":
+        limit = problem["ctx"]["max_length"]
+        return InvalidRequest(f"{field} is longer than {limit} characters.", "Shorten it.", field=field)
+    if problem["type"] == "extra_forbidden":
+        return InvalidRequest(f"{field} is not a setting.", "Remove it, or check its spelling.", field=field)
+    given = repr(problem["input"])
+    shown = given if len(given) <= 40 else given[:37] + "…"
+    return InvalidRequest(f"{field} cannot be {shown}.", f"{problem['msg']}.", field=field)
+
+
+class ComponentUse(BaseModel):
+    """How one component of the pipeline was held while the picture was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parameters: int
+    dtype: str
+    quantization: Literal["none", "nf4", "int8"] = "none"
+    bytes_before: int
+    """Size of the weights in `dtype`, without quantisation."""
+    bytes_after: int
+    """Size of the weights as held in memory."""
+
+
+class Recipe(BaseModel):
+    """Everything that made one picture: the request with every default resolved, and the circumstances.
+
+    `Recipe → GenerationRequest` always works (`to_request`): that is reuse, replay and verify.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    prompt: str
+    negative_prompt: str = ""
+    model: str
+    model_revision: str
+    """Commit of the hub repository, or a digest of the local files."""
+    num_inference_steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    seed: int
+    scheduler: str
+    scheduler_config: dict[str, Any]
+    arguments: dict[str, Any] = {}
+    """Further arguments that the pipeline was called with, such as `max_sequence_length`."""
+    quantization: Literal["none", "nf4", "int8"]
+    offload: Literal["none", "model", "group", "sequential"]
+    dtype: str
+    device: str
+    """Device kind and name, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
+    components: dict[str, ComponentUse] = {}
+    versions: dict[str, str]
+    seconds: float
+    """Time from the first denoising step to decoded pixels."""
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    sha256: str
+    """SHA-256 of the raw RGB bytes, row by row."""
+
+    def to_request(self, **changes: Any) -> GenerationRequest:
+        """The request that makes this picture again, with `changes` applied."""
+        fields: dict[str, Any] = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "model": self.model,
+            "num_inference_steps": self.num_inference_steps,
+            "guidance_scale": self.guidance_scale,
+            "width": self.width,
+            "height": self.height,
+            "seed": self.seed,
+            "scheduler": self.scheduler,
+            "quantization": self.quantization,
+            "offload": self.offload,
+        }
+        return parse_request(**(fields | changes))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a recipe as a PNG carries it; raises pydantic's `ValidationError` on anything else."""
+        return cls.model_validate_json(text)

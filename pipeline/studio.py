@@ -1,0 +1,318 @@
+"""`Studio`: the one façade that pages, API, shell and scripts use.
+
+with Studio() as studio:
+    [image] = studio.generate("a red house by the sea at night", seed=42)
+    print(image.path, image.seed)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Literal, Self
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
+
+from pipeline import doctor
+from pipeline.errors import DarkroomError, ErrorInfo, FolderInUse, InvalidRequest, JobCancelled
+from pipeline.events import LAST, Cancelled, Event, Failed, Finished, Saved, SavedImage, Warned
+from pipeline.gallery import Gallery
+from pipeline.jobs.dispatcher import Dispatcher
+from pipeline.jobs.feed import Listener
+from pipeline.jobs.state import JobState
+from pipeline.jobs.store import JobStore
+from pipeline.jobs.worker import Worker
+from pipeline.models import hardware, hub
+from pipeline.models.choose import Choice, choose_default
+from pipeline.models.hardware import EngineReport, Hardware
+from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.tokens import TokenCount, count_tokens
+from pipeline.request import MAX_SEED, GenerationRequest, parse_request
+from pipeline.settings import Settings, read_settings
+
+
+class EngineState(BaseModel):
+    """What the engine is doing, and what it found when it started."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["off", "starting", "loading", "ready", "busy", "failed"]
+    model: str | None
+    """Id of the loaded model."""
+    hardware: Hardware
+    versions: dict[str, str] = {}
+    """Versions of the libraries in the worker; empty until it is ready."""
+    error: ErrorInfo | None = None
+
+
+class Job:
+    """A handle on one job; cheap, and as good after a restart as before."""
+
+    def __init__(self, studio: Studio, job_id: str) -> None:
+        self._studio, self.id = studio, job_id
+
+    @property
+    def state(self) -> JobState:
+        """The job as it is now."""
+        return self._studio._state(self.id)
+
+    def cancel(self) -> None:
+        """Stop it; pictures that are finished stay."""
+        self._studio._dispatcher.cancel(self.id)
+
+    def events(self) -> Iterator[Event]:
+        """The story so far in short, then each event as it happens, up to the last."""
+        for _, event in self._follow(None):
+            yield event
+
+    async def aevents(self, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
+        """The same for asyncio, with the number of each event; `after` skips those that were seen."""
+        loop, inbox = asyncio.get_running_loop(), asyncio.Queue[tuple[int, Event]]()
+
+        def deliver(numbered: tuple[int, Event]) -> None:
+            loop.call_soon_threadsafe(inbox.put_nowait, numbered)
+
+        stop = self._studio._listen(self.id, deliver, after)
+        try:
+            while True:
+                numbered = await inbox.get()
+                yield numbered
+                if isinstance(numbered[1], LAST):
+                    return
+        finally:
+            stop()
+
+    def result(self, timeout: float | None = None) -> list[SavedImage]:
+        """Wait for the pictures, in order.
+
+        Raises the job's own error when it failed, `JobCancelled`, or `TimeoutError` after `timeout` seconds.
+        """
+        for _, event in self._follow(timeout):
+            if isinstance(event, Failed):
+                raise DarkroomError.from_info(event.error)
+            if isinstance(event, Cancelled):
+                raise JobCancelled("The job was cancelled.")
+        return list(self.state.images)
+
+    def _follow(self, timeout: float | None) -> Iterator[tuple[int, Event]]:
+        inbox: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        stop = self._studio._listen(self.id, inbox.put, 0)
+        try:
+            while True:
+                try:
+                    numbered = inbox.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+                except queue.Empty:
+                    raise TimeoutError(f"Job {self.id} did not end within {timeout} seconds.") from None
+                yield numbered
+                if isinstance(numbered[1], LAST):
+                    return
+        finally:
+            stop()
+
+
+class Studio:
+    """The engine, the queue and the gallery of one outputs folder."""
+
+    def __init__(self, settings: Settings | None = None, *, persistent: bool = False) -> None:
+        """A studio with its own private queue, or, when `persistent`, the one that runs the folder's stored queue.
+
+        Raises `FolderInUse` when another persistent studio runs there, `OutputUnwritable` when the outputs folder
+        cannot be made, `BadSettings`, and `UnknownModel` when `DARKROOM_MODEL` names none.
+        """
+        self.settings = settings or read_settings()
+        self.models = Registry.read(self.settings.models_file)
+        self._hardware, self._versions = hardware.detect(), dict[str, str]()
+        self._default = choose_default(self.models, self._hardware, self.settings.model)
+        self.gallery = Gallery(self.settings.outputs, self.settings.database)
+        self._lock = _claim(self.settings) if persistent else None
+        self._store = JobStore(self.settings.database if persistent else None)
+        self._dispatcher = Dispatcher(
+            self._store,
+            self.models,
+            self.gallery,
+            self._start_worker,
+            self._worker_environments(),
+            self._on_report,
+            (self.settings.max_queue, self.settings.max_queue_per_client),
+        )
+        self._started = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the workers; returns at once. Submitting does it too."""
+        if not self._started:
+            self._started = True
+            self._dispatcher.start()
+
+    def close(self) -> None:
+        """Stop the workers. A persistent studio finds its unfinished jobs again at the next start; those of a
+        private one are cancelled."""
+        self._dispatcher.close(keep=self._lock is not None)
+        self._store.close()
+        self.gallery.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # -- pictures -----------------------------------------------------------------------------------------------
+
+    def generate(self, prompt: str, **fields: Any) -> list[SavedImage]:
+        """Make pictures and wait for them; `fields` are those of `GenerationRequest`. Raises as `submit` and
+        `Job.result` do."""
+        return self.submit(parse_request(prompt=prompt, **fields)).result()
+
+    def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:
+        """Queue a request. The same `idempotency_key` from the same client gives the same job.
+
+        Raises `UnknownModel`, `InvalidRequest`, `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then
+        nothing is queued.
+        """
+        record = self.models.find(request.model) if request.model else self.default.record
+        self._check(request, record)
+        self.start()
+        seed = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED - request.num_images + 2)
+        return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key))
+
+    def job(self, job_id: str) -> Job:
+        """The job with that id; raises `NotFound`."""
+        return Job(self, self._store.get(job_id).id)
+
+    def jobs(self, *, client: str | None = None, limit: int = 50) -> list[JobState]:
+        """The newest jobs, of one client or of all."""
+        return [self._dispatcher.state(row) for row in self._store.newest(client, limit)]
+
+    def queue(self) -> list[JobState]:
+        """The unfinished jobs: those in hand, then the waiting ones in the order in which they will run."""
+        return [self._state(job_id) for job_id in self._dispatcher.unfinished()]
+
+    # -- models and machine -------------------------------------------------------------------------------------
+
+    @property
+    def default(self) -> Choice:
+        """The model that is used when none is named, and why."""
+        return self._default
+
+    @property
+    def engine(self) -> EngineState:
+        """What the engine is doing now."""
+        return EngineState(
+            status=self._engine_status(),
+            model=self._dispatcher.loaded,
+            hardware=self._hardware,
+            versions=self._versions,
+            error=self._dispatcher.broken,
+        )
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return self._dispatcher.worker_pids
+
+    def count_tokens(self, model: str, text: str) -> TokenCount:
+        """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
+        return count_tokens(self.models.find(model), text)
+
+    def doctor(self) -> list[doctor.Check]:
+        """The start-up checks, each with its finding and remedy."""
+        report = EngineReport(hardware=self._hardware, versions=self._versions) if self._versions else None
+        return doctor.run(self.settings, report)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check(self, request: GenerationRequest, record: ModelRecord) -> None:
+        record.check(request)
+        width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
+        if width * height > self.settings.max_pixels:
+            raise InvalidRequest(
+                f"{width} × {height} is more than {self.settings.max_pixels:,} pixels.",
+                "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
+                field="width",
+            )
+        hub.check_available(record)
+        self.gallery.check_writable()
+
+    def _engine_status(self) -> Literal["off", "starting", "loading", "ready", "busy", "failed"]:
+        if not self._started:
+            return "off"
+        if self._dispatcher.broken is not None:
+            return "failed"
+        if not self._dispatcher.ready:
+            return "starting"
+        if self._dispatcher.loading:
+            return "loading"
+        return "busy" if self._dispatcher.busy else "ready"
+
+    def _state(self, job_id: str) -> JobState:
+        return self._dispatcher.state(self._store.get(job_id))
+
+    def _listen(self, job_id: str, listener: Listener, after: int) -> Callable[[], None]:
+        if self._dispatcher.feed.knows(job_id):
+            return self._dispatcher.feed.listen(job_id, listener, after)
+        for number, event in enumerate(_retell(self._state(job_id)), start=1):
+            listener((number, event))
+        return lambda: None
+
+    def _start_worker(self, environment: dict[str, str], on_message: Any, on_exit: Any) -> Worker:
+        return Worker(self.settings.cache, environment, on_message, on_exit)
+
+    def _worker_environments(self) -> list[dict[str, str]]:
+        """One per worker: on a machine with several GPUs each worker sees one."""
+        gpus = [device.index for device in self._hardware.gpus]
+        wanted = self.settings.workers
+        count = max(1, len(gpus)) if wanted == "auto" else wanted
+        if len(gpus) < 2 or "CUDA_VISIBLE_DEVICES" in os.environ:
+            return [{} for _ in range(count)]
+        return [{"CUDA_VISIBLE_DEVICES": str(gpus[place % len(gpus)])} for place in range(count)]
+
+    def _on_report(self, report: EngineReport) -> ModelRecord | None:
+        """Believe the engine about the machine, and preload the default model if its files are here."""
+        self._hardware, self._versions = report.hardware, report.versions
+        self._default = choose_default(self.models, self._hardware, self.settings.model)
+        record = self._default.record
+        return record if self.settings.preload and hub.is_here(record) else None
+
+
+def _retell(state: JobState) -> Iterator[Event]:
+    """The story of a job that ended in an earlier process, from what was stored."""
+    for warning in state.warnings:
+        yield Warned(message=warning)
+    for image in state.images:
+        yield Saved(image=image)
+    if state.status == "failed" and state.error is not None:
+        yield Failed(error=state.error)
+    else:
+        yield Cancelled() if state.status == "cancelled" else Finished()
+
+
+def _claim(settings: Settings) -> FileLock:
+    """Take the folder's queue for this process alone; raises `FolderInUse`."""
+    lock = FileLock(settings.data_folder / "studio.lock")
+    note = settings.data_folder / "studio.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderInUse(
+            f"Another studio (process {_holder(note)}) already runs the queue in {settings.outputs}.",
+            "Use that one, stop it, or set DARKROOM_OUTPUTS to another folder.",
+        ) from None
+    note.write_text(json.dumps({"pid": os.getpid()}))
+    return lock
+
+
+def _holder(note: Any) -> str:
+    try:
+        return str(json.loads(note.read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return "unknown"
