@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -49,6 +51,15 @@ class Hardware(BaseModel):
         return self.devices[0]
 
 
+class EngineReport(BaseModel):
+    """What the worker found once torch had tried the devices, and the versions that every recipe names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hardware: Hardware
+    versions: dict[str, str]
+
+
 def cpu() -> Device:
     """This machine's processor and main memory."""
     memory = psutil.virtual_memory()
@@ -56,40 +67,58 @@ def cpu() -> Device:
     return Device(kind="cpu", name=f"{cores} cores", memory_total=memory.total, memory_free=memory.available)
 
 
-def torch_has_cuda() -> bool:
-    """Whether the installed torch was built for CUDA: PyPI's Linux builds are, those marked `+cpu` are not."""
+def torch_cuda() -> str | None:
+    """The CUDA version that the installed torch was built for, such as `13.0`; None without CUDA or without torch."""
     try:
-        return not version("torch").endswith("+cpu")
-    except PackageNotFoundError:
-        return False
+        text = Path(str(distribution("torch").locate_file("torch/version.py"))).read_text(encoding="utf-8")
+    except (PackageNotFoundError, OSError):
+        return None
+    built_for = re.search(r"^cuda\b.*'([\d.]+)'", text, flags=re.MULTILINE)
+    return built_for[1] if built_for else None
+
+
+def driver_cuda() -> str | None:
+    """The newest CUDA version that the NVIDIA driver can run, such as `13.0`; None without a working driver."""
+    found = re.search(r"CUDA(?: \w+)? Version\s*:\s*([\d.]+)", _nvidia_smi())
+    return found[1] if found else None
 
 
 def nvidia_devices() -> tuple[Device, ...]:
-    """The NVIDIA GPUs that the driver reports; none without a driver."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ()
-    query = [tool, "--query-gpu=index,name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=_SECONDS, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(
-        Device(
-            kind="cuda",
-            index=int(index),
-            name=name.strip(),
-            memory_total=int(total) * 2**20,
-            memory_free=int(free) * 2**20,
-        )
-        for index, name, total, free in csv.reader(answer.splitlines())
-    )
+    """The NVIDIA GPUs that the driver reports; none without a working driver. Raises nothing."""
+    query = ["--query-gpu=index,name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    rows = csv.reader(_nvidia_smi(*query).splitlines())
+    return tuple(_nvidia_device(*row) for row in rows if len(row) == 4)
 
 
 def detect() -> Hardware:
     """A quick look at the machine. The worker corrects it once torch has tried the devices."""
     gpus = nvidia_devices()
-    if gpus and not torch_has_cuda():
+    if gpus and torch_cuda() is None:
         problem = "An NVIDIA GPU is here, but the installed torch was built without CUDA."
         return Hardware(devices=(cpu(),), problem=problem)
+    if not gpus and shutil.which("nvidia-smi"):
+        return Hardware(devices=(cpu(),), problem="The NVIDIA driver is installed, but it reports no GPU.")
     return Hardware(devices=(*gpus, cpu()))
+
+
+def _nvidia_smi(*options: str) -> str:
+    """What the driver's own tool prints; empty when there is none, or when it fails."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    try:
+        return subprocess.run([tool, *options], capture_output=True, text=True, timeout=_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _nvidia_device(index: str, name: str, total: str, free: str) -> Device:
+    """One row of the driver's answer. GPUs that share the main memory report `[N/A]` for it."""
+    memory = psutil.virtual_memory()
+    return Device(
+        kind="cuda",
+        index=int(index),
+        name=name.strip(),
+        memory_total=int(total) * 2**20 if total.strip().isdigit() else memory.total,
+        memory_free=int(free) * 2**20 if free.strip().isdigit() else memory.available,
+    )

@@ -7,16 +7,26 @@ import shutil
 from pathlib import Path
 
 from huggingface_hub import constants, get_token, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from pipeline.errors import ModelUnavailable
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import ROOT, ModelRecord
 
 
 def is_here(record: ModelRecord) -> bool:
     """Whether the checkpoint's index file is on this disk: in its own folder or in the hub's cache."""
     if record.local is not None:
         return True
-    return isinstance(try_to_load_from_cache(record.source, "model_index.json"), str)
+    return cached_file(record, "model_index.json") is not None
+
+
+def cached_file(record: ModelRecord, name: str) -> Path | None:
+    """A file of the checkpoint's repository in the hub's cache; None when it is not there."""
+    try:
+        found = try_to_load_from_cache(record.source, name)
+    except HFValidationError:  # not the name of a repository, but of a folder that is gone
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def has_token() -> bool:
@@ -43,6 +53,12 @@ def check_available(record: ModelRecord) -> None:
     """Raise `ModelUnavailable` when it is certain, before any work, that the weights cannot be had."""
     if is_here(record):
         return
+    if _names_a_folder(record):
+        raise ModelUnavailable(
+            f"The folder of {record.name}, {ROOT / record.source}, is missing.",
+            "Put it back, or choose another model.",
+            field="model",
+        )
     if is_offline():
         raise ModelUnavailable(
             f"{record.name} is not on this computer, and HF_HUB_OFFLINE forbids downloads.",
@@ -68,6 +84,11 @@ def check_available(record: ModelRecord) -> None:
             "Set HF_HOME to a folder that can be written to.",
             field="model",
         )
+
+
+def _names_a_folder(record: ModelRecord) -> bool:
+    """Whether the source means a folder: an absolute one, or one in the checkout."""
+    return (ROOT / record.source).parent.is_dir() or Path(record.source).is_absolute()
 
 
 def _existing(folder: Path) -> Path:
