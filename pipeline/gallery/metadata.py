@@ -1,0 +1,133 @@
+"""What a PNG carries besides its pixels, in three text chunks (iTXt, so any language is kept).
+
+darkroom        the `Recipe` as JSON: makes the picture again
+darkroom-id     the `Origin` as JSON: keeps the picture's id when the index is rebuilt
+parameters      the recipe as text in A1111's format, which other tools read
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Annotated
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, ValidationError
+
+from pipeline.events import Picture
+from pipeline.request import Recipe
+
+RECIPE_KEY, ORIGIN_KEY, A1111_KEY = "darkroom", "darkroom-id", "parameters"
+
+SAMPLERS = {
+    "DDIMScheduler": "DDIM",
+    "DDPMScheduler": "DDPM",
+    "DEISMultistepScheduler": "DEIS",
+    "DPMSolverMultistepScheduler": "DPM++ 2M",
+    "DPMSolverSDEScheduler": "DPM++ SDE",
+    "DPMSolverSinglestepScheduler": "DPM++ 2S",
+    "EulerAncestralDiscreteScheduler": "Euler a",
+    "EulerDiscreteScheduler": "Euler",
+    "FlowMatchEulerDiscreteScheduler": "Euler",
+    "FlowMatchHeunDiscreteScheduler": "Heun",
+    "HeunDiscreteScheduler": "Heun",
+    "KDPM2AncestralDiscreteScheduler": "DPM2 a",
+    "KDPM2DiscreteScheduler": "DPM2",
+    "LCMScheduler": "LCM",
+    "LMSDiscreteScheduler": "LMS",
+    "PNDMScheduler": "PLMS",
+    "UniPCMultistepScheduler": "UniPC",
+}
+"""A1111's name for the sampling method of each scheduler class."""
+
+_SCHEDULES = {
+    "use_karras_sigmas": "Karras",
+    "use_exponential_sigmas": "Exponential",
+    "use_beta_sigmas": "Beta",
+}
+
+
+class Origin(BaseModel):
+    """Which picture of which job a file is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    job_id: Annotated[str, StringConstraints(max_length=100)]
+    index: NonNegativeInt
+
+
+def encode_png(picture: Picture, origin: Origin) -> bytes:
+    """The picture as a PNG with its recipe inside. Raises `ValueError` when pixels and size do not match."""
+    recipe = picture.recipe
+    image = Image.frombytes("RGB", (recipe.width, recipe.height), picture.rgb)
+    chunks = PngInfo()
+    chunks.add_itxt(A1111_KEY, a1111_text(recipe))
+    chunks.add_itxt(RECIPE_KEY, recipe.model_dump_json())
+    chunks.add_itxt(ORIGIN_KEY, origin.model_dump_json())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=chunks)
+    return buffer.getvalue()
+
+
+def read_recipe(png: bytes | Path) -> Recipe | None:
+    """The recipe in a PNG; None when it is not a PNG or carries none. Raises `OSError` for a file that is not there."""
+    try:
+        return Recipe.from_json(_chunks(png)[RECIPE_KEY])
+    except (KeyError, ValidationError):
+        return None
+
+
+def read_origin(png: bytes | Path) -> Origin | None:
+    """The origin in a PNG; None when it carries none that is valid. Raises `OSError` for a file that is not there."""
+    try:
+        return Origin.model_validate_json(_chunks(png)[ORIGIN_KEY])
+    except (KeyError, ValidationError):
+        return None
+
+
+def a1111_text(recipe: Recipe) -> str:
+    """The recipe in A1111's text format: the prompt, the negative prompt if any, and one line of settings."""
+    settings = {
+        "Steps": recipe.num_inference_steps,
+        "Sampler": _value(SAMPLERS.get(recipe.scheduler, recipe.scheduler.removesuffix("Scheduler"))),
+        "Schedule type": _schedule(recipe),
+        "CFG scale": f"{recipe.guidance_scale:g}",
+        "Seed": recipe.seed,
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model hash": _value(recipe.model_revision[:10]),
+        "Model": _value(recipe.model),
+        "Version": "Darkroom",
+    }
+    lines = [_prompt(recipe.prompt)]
+    if recipe.negative_prompt:
+        lines.append(f"Negative prompt: {_prompt(recipe.negative_prompt)}")
+    lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
+    return "\n".join(lines)
+
+
+def _schedule(recipe: Recipe) -> str:
+    chosen = (name for flag, name in _SCHEDULES.items() if recipe.scheduler_config.get(flag))
+    return next(chosen, "Automatic")
+
+
+def _prompt(text: str) -> str:
+    """User text in which readers find no second `Negative prompt:`, at which they would fail."""
+    return re.sub("(negative prompt):", r"\1 :", text, flags=re.IGNORECASE)
+
+
+def _value(text: str) -> str:
+    """A setting's value without what ends it early: readers cut the line at commas and each piece at its colon."""
+    return re.sub(r"[,:]|[^\S ]", "-", text).strip("- ") or "unknown"
+
+
+def _chunks(png: bytes | Path) -> dict[str, str]:
+    """The text chunks ahead of the pixels, which are not decoded; empty when this is not a readable PNG."""
+    with io.BytesIO(png) if isinstance(png, bytes) else png.open("rb") as file:
+        try:
+            with Image.open(file, formats=["PNG"]) as image:
+                return {key: text for key, text in image.info.items() if isinstance(key, str) and isinstance(text, str)}
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return {}
