@@ -19,7 +19,8 @@ from typing import Any, Literal, Self
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
-from pipeline import doctor
+from pipeline.doctor import Check
+from pipeline.doctor import run as run_checks
 from pipeline.errors import DarkroomError, ErrorInfo, FolderInUse, InvalidRequest, JobCancelled
 from pipeline.events import LAST, Cancelled, Event, Failed, Finished, Saved, SavedImage, Warned
 from pipeline.gallery import Gallery
@@ -224,10 +225,10 @@ class Studio:
         """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
         return count_tokens(self.models.find(model), text)
 
-    def doctor(self) -> list[doctor.Check]:
+    def doctor(self) -> list[Check]:
         """The start-up checks, each with its finding and remedy."""
         report = EngineReport(hardware=self._hardware, versions=self._versions) if self._versions else None
-        return doctor.run(self.settings, report)
+        return run_checks(self.settings, report)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from pipeline.errors import EngineFailed, ErrorInfo, QueueFull, WorkerDied
+from pipeline.errors import EngineFailed, ErrorInfo, WorkerDied
 from pipeline.events import (
     Cancelled,
     Event,
@@ -30,8 +30,8 @@ from pipeline.events import (
     Warned,
 )
 from pipeline.jobs.feed import Feed
+from pipeline.jobs.line import WaitingLine
 from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
-from pipeline.jobs.scheduler import Waiting, choose, order
 from pipeline.jobs.state import ENDED, JobState, Progress
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
@@ -97,15 +97,11 @@ class Dispatcher:
         waiting jobs of all clients and of one."""
         self._store, self._registry, self._keeper = store, registry, keeper
         self._start_worker, self._on_report = start_worker, on_report
-        self._max_queue, self._max_per_client = limits
+        self._line = WaitingLine(*limits)
         self._slots = [_Slot(environment) for environment in environments]
         self._lock = threading.RLock()
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")
-        self._waiting: dict[str, Waiting] = {}
-        self._places: dict[str, int] = {}
         self._concluding: dict[str, _Active] = {}
-        self._turns: dict[str, int] = {}
-        self._turn = 0
         self._fast_deaths = 0
         self._closed = False
         self.broken: ErrorInfo | None = None
@@ -118,7 +114,7 @@ class Dispatcher:
         with self._lock:
             self._store.requeue_interrupted()
             for row in self._store.queued():
-                self._wait(row)
+                self._line.join(row)
             for slot in self._slots:
                 self._start(slot)
             self._tell_positions()
@@ -144,10 +140,10 @@ class Dispatcher:
             earlier = self._store.with_key(client, key) if key else None
             if earlier is not None:
                 return earlier.id
-            self._check_room(client)
+            self._line.check_room(client)
             self._revive()
             row = self._store.add(secrets.token_hex(8), client, request, model, seed, key)
-            self._wait(row)
+            self._line.join(row)
             self._tell_positions()
             self._dispatch()
             return row.id
@@ -156,7 +152,7 @@ class Dispatcher:
         """Stop a job wherever it is; one that has ended stays as it is. Raises `NotFound`."""
         with self._lock:
             self._store.get(job_id)
-            if self._waiting.pop(job_id, None) is not None:
+            if self._line.leave(job_id):
                 self._store.end(job_id, "cancelled")
                 self.feed.publish(job_id, Cancelled())
                 self._tell_positions()
@@ -169,7 +165,7 @@ class Dispatcher:
         """`row` with everything that is only known while it runs."""
         with self._lock:
             active = self._active(row.id)
-            position = self._places.get(row.id)
+            position = self._line.place(row.id)
         return JobState(
             id=row.id,
             client=row.client,
@@ -193,7 +189,7 @@ class Dispatcher:
         with self._lock:
             active = [slot.active.job_id for slot in self._slots if slot.active is not None]
             concluding = [job_id for job_id in self._concluding if job_id not in active]
-            return concluding + active + list(self._places)
+            return concluding + active + self._line.in_order()
 
     # -- what the engine does ---------------------------------------------------------------------------------
 
@@ -220,23 +216,9 @@ class Dispatcher:
 
     # -- the queue (called with the lock held) ----------------------------------------------------------------
 
-    def _check_room(self, client: str) -> None:
-        mine = sum(job.client == client for job in self._waiting.values())
-        if mine >= self._max_per_client:
-            raise QueueFull(f"{mine} of your jobs are waiting already.", "Wait for some to finish, or cancel some.")
-        if len(self._waiting) >= self._max_queue:
-            raise QueueFull(f"{len(self._waiting)} jobs are waiting already.", "Try again when some have finished.")
-
-    def _wait(self, row: JobRow) -> None:
-        self._waiting[row.id] = Waiting(row.sequence, row.id, row.client, row.model, row.created_at)
-
     def _tell_positions(self) -> None:
-        """Work out the order anew, and tell those whose place has changed."""
-        ordered = order(self._waiting.values(), self._turns, self.loaded, datetime.now(UTC))
-        before, self._places = self._places, {job.job_id: place for place, job in enumerate(ordered, start=1)}
-        for job_id, place in self._places.items():
-            if before.get(job_id) != place:
-                self.feed.publish(job_id, Queued(position=place))
+        for job_id, place in self._line.rearrange(self.loaded).items():
+            self.feed.publish(job_id, Queued(position=place))
 
     def _dispatch(self) -> None:
         """Give every free worker a job."""
@@ -245,20 +227,17 @@ class Dispatcher:
         given = False
         for slot in self._slots:
             if slot.ready and slot.active is None:
-                job = choose(self._waiting.values(), self._turns, slot.loaded, datetime.now(UTC))
-                if job is None:
+                job_id = self._line.take(slot.loaded)
+                if job_id is None:
                     break
-                self._give(slot, job)
+                self._give(slot, job_id)
                 given = True
         if given:
             self._tell_positions()
 
-    def _give(self, slot: _Slot, job: Waiting) -> None:
-        del self._waiting[job.job_id]
-        self._turn += 1
-        self._turns[job.client] = self._turn
-        self._store.begin(job.job_id)
-        row = self._store.get(job.job_id)
+    def _give(self, slot: _Slot, job_id: str) -> None:
+        self._store.begin(job_id)
+        row = self._store.get(job_id)
         slot.active = _Active(row.id, row.model, warnings=row.warnings)
         done = {image.index for image in self._keeper.of_job(row.id)}
         left = tuple(index for index in range(row.request.num_images) if index not in done)
@@ -398,7 +377,7 @@ class Dispatcher:
             self._saver.submit(self._conclude, row.id, "cancelled", None)
         elif not active.denoising and row.attempts < 2:
             self._store.requeue(row.id)
-            self._wait(row)
+            self._line.join(row)
             self._tell_positions()
         else:
             died = WorkerDied(
@@ -419,8 +398,7 @@ class Dispatcher:
             ).info
 
     def _fail_waiting(self, error: ErrorInfo) -> None:
-        for job_id in list(self._waiting):
-            del self._waiting[job_id]
+        for job_id in self._line.leave_all():
             self._store.end(job_id, "failed", error)
             self.feed.publish(job_id, Failed(error=error))
         self._tell_positions()

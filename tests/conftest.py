@@ -1,0 +1,57 @@
+"""What several test folders share: a tiny checkpoint, and settings for a studio that knows only it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.models.registry import ModelRecord
+from pipeline.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo-shaped checkpoint with random weights, made once for all tests."""
+    from tests.checkpoints import demo_checkpoint
+
+    return demo_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., Settings]:
+    """Settings for a fresh outputs folder whose default model is the tiny checkpoint, named `tiny`."""
+    return partial(tiny_settings, tmp_path, tiny_checkpoint)
+
+
+def tiny_settings(folder: Path, checkpoint: Path, **changes: Any) -> Settings:
+    """Settings of a studio in `folder` that knows `checkpoint` as `tiny` and takes it as its default."""
+    from tests.checkpoints import record_for
+
+    own = {"_env_file": None, "model": "tiny", "outputs": folder / "outputs", "cache": folder / "cache"}
+    settings = Settings(**own | changes)
+    write_models(settings.models_file, record_for(checkpoint, id="tiny", name="Tiny"))
+    return settings
+
+
+def write_models(path: Path, *records: ModelRecord) -> None:
+    """Write records as a user's `models.toml`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables = [
+        "[[model]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in _plain(record)) for record in records
+    ]
+    path.write_text("\n".join(tables), encoding="utf-8")
+
+
+def _plain(record: ModelRecord) -> list[tuple[str, Any]]:
+    return list(record.model_dump(mode="json").items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    return json.dumps(value)

@@ -1,0 +1,286 @@
+"""The whole way of a request, with a real worker process and real files; only the checkpoint is tiny."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from pipeline.errors import (
+    DarkroomError,
+    FolderInUse,
+    InvalidRequest,
+    JobCancelled,
+    NotFound,
+    QueueFull,
+    UnknownModel,
+    WorkerDied,
+)
+from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Saved, Step
+from pipeline.gallery.metadata import read_recipe
+from pipeline.request import GenerationRequest
+from pipeline.settings import Settings
+from pipeline.studio import Job, Studio
+from tests.conftest import tiny_settings
+
+MakeSettings = Callable[..., Settings]
+Kind = TypeVar("Kind")
+LONG = GenerationRequest(prompt="a long job", num_inference_steps=1000, seed=1)
+SHORT = GenerationRequest(prompt="a short job", num_inference_steps=2, seed=5)
+
+
+@pytest.fixture(scope="module")
+def shared_studio(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Studio]:
+    with Studio(tiny_settings(tmp_path_factory.mktemp("studio"), tiny_checkpoint)) as studio:
+        yield studio
+
+
+@pytest.fixture
+def studio(shared_studio: Studio) -> Iterator[Studio]:
+    """A running studio, its queue emptied after each test."""
+    yield shared_studio
+    for state in shared_studio.queue():
+        shared_studio.job(state.id).cancel()
+
+
+def wait_for(job: Job, kind: type[Kind]) -> Kind:
+    """The job's first event of that kind."""
+    return next(event for event in job.events() if isinstance(event, kind))
+
+
+def test_a_prompt_becomes_a_file_with_its_recipe(studio: Studio) -> None:
+    [image] = studio.generate("a red house", num_inference_steps=2, guidance_scale=3.0, seed=42)
+    assert image.path is not None
+    assert image.path.name.endswith("_seed42.png")
+    assert image.path.with_suffix(".txt").exists()
+    recipe = read_recipe(image.path)
+    assert recipe == image.recipe
+    assert (recipe.prompt, recipe.num_inference_steps, recipe.guidance_scale) == ("a red house", 2, 3.0)
+    assert image.open().size == (recipe.width, recipe.height)
+
+
+def test_events_tell_the_whole_story_in_order(studio: Studio) -> None:
+    events = list(studio.submit(SHORT).events())
+    kinds = [type(event) for event in events]
+    first = {kind: kinds.index(kind) for kind in (Loading, Step, Saved, Finished)}
+    assert sorted(first, key=lambda kind: first[kind]) == [Loading, Step, Saved, Finished]
+    assert [event.step for event in events if isinstance(event, Step)] == [1, 2]
+    assert any(isinstance(event, Preview) and event.jpeg.startswith(b"\xff\xd8") for event in events)
+
+
+def test_a_random_seed_is_drawn_once_and_told(studio: Studio) -> None:
+    job = studio.submit(GenerationRequest(prompt="surprise", num_inference_steps=1, num_images=2))
+    images = job.result()
+    assert [image.seed for image in images] == [job.state.seed, job.state.seed + 1]
+    assert job.state.request.seed == -1
+
+
+def test_the_same_request_gives_the_same_pixels_in_a_new_process_and_in_any_company(
+    make_settings: MakeSettings,
+) -> None:
+    with Studio(make_settings()) as first:
+        together = first.generate("same", num_inference_steps=2, seed=10, num_images=3)
+    with Studio(make_settings()) as second:
+        second.generate("something else before", num_inference_steps=1, seed=99)
+        [alone] = second.generate("same", num_inference_steps=2, seed=12)
+    assert alone.recipe.sha256 == together[2].recipe.sha256
+    assert len({image.recipe.sha256 for image in together}) == 3
+
+
+def test_cancelling_a_running_job_stops_it_and_the_next_one_runs(studio: Studio) -> None:
+    long, short = studio.submit(LONG), studio.submit(SHORT)
+    wait_for(long, Step)
+    pids = studio.worker_pids
+    long.cancel()
+    with pytest.raises(JobCancelled):
+        long.result()
+    assert long.state.progress.step < 1000
+    assert len(short.result()) == 1
+    assert studio.worker_pids == pids
+
+
+def test_cancelling_a_queued_job_never_runs_it(studio: Studio) -> None:
+    long, waiting = studio.submit(LONG), studio.submit(SHORT)
+    waiting.cancel()
+    assert isinstance(list(waiting.events())[-1], Cancelled)
+    assert waiting.state.started_at is None
+    long.cancel()
+
+
+def test_positions_follow_the_queue(studio: Studio) -> None:
+    long = studio.submit(LONG)
+    wait_for(long, Step)
+    second, third = studio.submit(SHORT), studio.submit(SHORT)
+    assert [state.id for state in studio.queue()] == [long.id, second.id, third.id]
+    assert third.state.position == 2
+    second.cancel()
+    assert third.state.position == 1
+    long.cancel()
+    third.result()
+    assert studio.queue() == []
+
+
+def test_a_killed_worker_fails_its_job_keeps_its_pictures_and_is_replaced(studio: Studio) -> None:
+    job = studio.submit(GenerationRequest(prompt="doomed", num_inference_steps=40, num_images=16, seed=1))
+    after = studio.submit(SHORT)
+    wait_for(job, Saved)
+    wait_for(job, Step)
+    os.kill(studio.worker_pids[0], signal.SIGKILL)
+    with pytest.raises(WorkerDied, match="ended in the middle"):
+        job.result()
+    assert job.state.images[0].path.exists()  # type: ignore[union-attr]
+    assert job.state.request.prompt == "doomed"
+    assert len(after.result()) == 1
+
+
+def test_a_worker_killed_before_the_first_step_is_replaced_and_the_job_tried_again(studio: Studio) -> None:
+    job = studio.submit(SHORT)
+    wait_for(job, Loading)
+    os.kill(studio.worker_pids[0], signal.SIGKILL)
+    assert len(job.result()) == 1
+    assert job.state.restarted
+
+
+def test_clients_take_turns(studio: Studio) -> None:
+    first = studio.submit(LONG, client="ann")
+    wait_for(first, Step)
+    more = [studio.submit(SHORT, client="ann") for _ in range(2)]
+    other = studio.submit(SHORT, client="ben")
+    assert [state.id for state in studio.queue()] == [first.id, other.id, more[0].id, more[1].id]
+    first.cancel()
+
+
+def test_an_idempotency_key_makes_one_job(studio: Studio) -> None:
+    jobs = {studio.submit(SHORT, client="ann", idempotency_key="once").id for _ in range(3)}
+    assert len(jobs) == 1
+    assert studio.submit(SHORT, client="ben", idempotency_key="once").id not in jobs
+
+
+def test_the_queue_is_bounded(make_settings: MakeSettings) -> None:
+    with Studio(make_settings(max_queue=3, max_queue_per_client=2)) as studio:
+        studio._dispatcher._slots[0].ready = False
+        for client in ("ann", "ann", "ben"):
+            studio.submit(LONG, client=client)
+        with pytest.raises(QueueFull, match="your jobs"):
+            studio.submit(LONG, client="ann")
+        with pytest.raises(QueueFull, match="3 jobs are waiting"):
+            studio.submit(LONG, client="cat")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"width": 65}, "width"),
+        ({"height": 4096}, "height"),
+        ({"model": "nope"}, "model"),
+        ({"num_inference_steps": 0}, "num_inference_steps"),
+        ({"num_images": -1}, "num_images"),
+        ({"seed": 2**32 - 1, "num_images": 2}, "seed"),
+    ],
+)
+def test_bad_input_is_refused_at_the_door_with_its_field(studio: Studio, fields: dict[str, object], field: str) -> None:
+    before = studio.jobs()
+    with pytest.raises((InvalidRequest, UnknownModel)) as caught:
+        studio.generate("a house", **fields)
+    assert caught.value.info.field == field
+    assert studio.jobs() == before
+
+
+def test_an_error_of_the_engine_reaches_the_caller_and_the_worker_lives(studio: Studio) -> None:
+    pids = studio.worker_pids
+    with pytest.raises(DarkroomError) as caught:
+        studio.generate("a house", scheduler="NoSuchScheduler")
+    assert caught.value.info.field == "scheduler"
+    assert len(studio.submit(SHORT).result()) == 1
+    assert studio.worker_pids == pids
+
+
+def test_an_unknown_job_is_not_found(studio: Studio) -> None:
+    with pytest.raises(NotFound):
+        studio.job("nope")
+
+
+def test_asyncio_listeners_resume_where_they_were_cut_off(studio: Studio) -> None:
+    job = studio.submit(SHORT)
+
+    async def follow(after: int) -> list[tuple[int, Event]]:
+        return [numbered async for numbered in job.aevents(after)]
+
+    everything = asyncio.run(follow(0))
+    numbers = [number for number, _ in everything]
+    assert numbers == sorted(numbers)
+    assert isinstance(everything[-1][1], Finished)
+    assert asyncio.run(follow(numbers[-2])) == everything[-1:]
+
+
+def test_closing_a_private_studio_cancels_what_is_left(make_settings: MakeSettings) -> None:
+    ends: list[BaseException] = []
+
+    def wait(job: Job) -> None:
+        try:
+            job.result()
+        except DarkroomError as error:
+            ends.append(error)
+
+    with Studio(make_settings()) as studio:
+        waiters = [threading.Thread(target=wait, args=(studio.submit(LONG),)) for _ in range(2)]
+        for waiter in waiters:
+            waiter.start()
+        wait_for(studio.job(studio.queue()[0].id), Step)
+    for waiter in waiters:
+        waiter.join(timeout=10)
+    assert [type(error) for error in ends] == [JobCancelled, JobCancelled]
+
+
+def test_a_persistent_studio_goes_on_where_it_was_stopped(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with Studio(settings, persistent=True) as before:
+        running = before.submit(GenerationRequest(prompt="two", num_inference_steps=20, num_images=8, seed=3))
+        waiting = before.submit(SHORT)
+        first = wait_for(running, Saved)
+    with Studio(settings, persistent=True) as after:
+        images = after.job(running.id).result()
+        assert after.job(running.id).state.restarted
+        assert [image.seed for image in images] == list(range(3, 11))
+        assert images[0].id == first.image.id
+        assert len(after.job(waiting.id).result()) == 1
+        told_live = [type(event) for event in after.job(waiting.id).events()]
+    with Studio(settings, persistent=True) as later:
+        told_from_the_store = [type(event) for event in later.job(waiting.id).events()]
+    assert told_live[-2:] == told_from_the_store == [Saved, Finished]
+
+
+def test_two_persistent_studios_do_not_share_a_folder(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with Studio(settings, persistent=True), pytest.raises(FolderInUse, match=str(os.getpid())):
+        Studio(settings, persistent=True)
+    Studio(settings, persistent=True).close()
+
+
+def test_a_script_works_beside_the_studio_of_the_same_folder(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with Studio(settings, persistent=True) as service, Studio(settings) as script:
+        [image] = script.generate("beside", num_inference_steps=1, seed=1)
+        assert service.gallery.find(image.id).path == image.path
+        assert service.jobs() == []
+
+
+def test_the_default_model_and_the_reason_are_told(studio: Studio) -> None:
+    assert studio.default.record.id == "tiny"
+    assert "DARKROOM_MODEL" in studio.default.reason
+
+
+def test_a_studio_that_is_not_started_is_off_and_wakes_at_the_first_job(make_settings: MakeSettings) -> None:
+    studio = Studio(make_settings())
+    assert studio.engine.status == "off"
+    assert len(studio.generate("wake up", num_inference_steps=1)) == 1
+    assert studio.engine.status == "ready"
+    assert studio.engine.model == "tiny"
+    assert "torch" in studio.engine.versions
+    studio.close()
