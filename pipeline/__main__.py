@@ -160,6 +160,8 @@ class Display:
             BarColumn(),
             console=self._console,
             transient=True,
+            redirect_stdout=False,  # stdout may be a pipe while stderr is a terminal
+            redirect_stderr=False,
             disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task("Starting", total=None)
@@ -203,6 +205,7 @@ class Display:
 
     def _saved(self, image: SavedImage) -> None:
         self.images[image.id] = image
+        self._progress.stop()  # so that the line stands on its own if both streams are one terminal
         if image.path is None:
             self._console.print(f"[red]Error:[/] {escape(image.unsaved)}")
         if self._as_json:
@@ -211,6 +214,7 @@ class Display:
             _print_json({"path": path, "seed": image.seed, "sha256": image.recipe.sha256, "recipe": recipe})
         elif image.path is not None:
             typer.echo(image.path)
+        self._progress.start()
 
 
 def main() -> NoReturn:

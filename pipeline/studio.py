@@ -184,7 +184,8 @@ class Studio:
         self._check(request, record)
         self.start()
         seed = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED - request.num_images + 2)
-        return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key))
+        warnings = tuple(record.ignored(request))
+        return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings))
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""
@@ -269,13 +270,13 @@ class Studio:
         return Worker(self.settings.cache, environment, on_message, on_exit)
 
     def _worker_environments(self) -> list[dict[str, str]]:
-        """One per worker: on a machine with several GPUs each worker sees one."""
-        gpus = [device.index for device in self._hardware.gpus]
-        wanted = self.settings.workers
-        count = max(1, len(gpus)) if wanted == "auto" else wanted
-        if len(gpus) < 2 or "CUDA_VISIBLE_DEVICES" in os.environ:
-            return [{} for _ in range(count)]
-        return [{"CUDA_VISIBLE_DEVICES": str(gpus[place % len(gpus)])} for place in range(count)]
+        """One per worker: on a machine with several GPUs each worker sees one, unless a device is named."""
+        device = {"DARKROOM_DEVICE": self.settings.device} if self.settings.device else {}
+        gpus = [] if device or "CUDA_VISIBLE_DEVICES" in os.environ else self._hardware.gpus
+        count = max(1, len(gpus)) if self.settings.workers == "auto" else self.settings.workers
+        if len(gpus) < 2:
+            return [device] * count
+        return [{"CUDA_VISIBLE_DEVICES": str(gpus[place % len(gpus)].index)} for place in range(count)]
 
     def _on_report(self, report: EngineReport) -> ModelRecord | None:
         """Believe the engine about the machine, and preload the default model if its files are here."""

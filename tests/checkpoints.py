@@ -142,7 +142,7 @@ def _sd35_vae() -> AutoencoderKL:
 
 
 def _demo_transformer() -> SD3Transformer2DModel:
-    return _transformer(channels=4, layers=2, sample_size=16, qk_norm="rms_norm", pos_embed_max_size=16)
+    return _transformer(channels=4, layers=2, sample_size=16, qk_norm="rms_norm", pos_embed_max_size=32)
 
 
 def _sd35_transformer() -> SD3Transformer2DModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from pipeline.models.registry import ModelRecord
 from pipeline.settings import Settings
+
+# Several processes compute at once in these tests, and threads that wait for each other on busy cores lose most of
+# their time. Workers inherit this.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -29,12 +34,17 @@ def make_settings(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., Settin
 
 
 def tiny_settings(folder: Path, checkpoint: Path, **changes: Any) -> Settings:
-    """Settings of a studio in `folder` that knows `checkpoint` as `tiny` and takes it as its default."""
+    """Settings of a studio in `folder` that knows `checkpoint` as `tiny`, its default, and as `plain`, which takes no
+    negative prompt."""
     from tests.checkpoints import record_for
 
     own = {"_env_file": None, "model": "tiny", "outputs": folder / "outputs", "cache": folder / "cache"}
     settings = Settings(**own | changes)
-    write_models(settings.models_file, record_for(checkpoint, id="tiny", name="Tiny"))
+    write_models(
+        settings.models_file,
+        record_for(checkpoint, id="tiny", name="Tiny"),
+        record_for(checkpoint, id="plain", name="Plain", negative_prompt=False),
+    )
     return settings
 
 

@@ -192,6 +192,24 @@ def test_bad_input_is_refused_at_the_door_with_its_field(studio: Studio, fields:
     assert studio.jobs() == before
 
 
+def test_what_a_model_ignores_is_said(studio: Studio) -> None:
+    job = studio.submit(
+        GenerationRequest(prompt="a house", negative_prompt="fog", model="plain", num_inference_steps=1)
+    )
+    [image] = job.result()
+    assert job.state.warnings == ("Plain does not use a negative prompt; it is ignored.",)
+    assert image.recipe.negative_prompt == ""
+
+
+def test_switching_models_and_back_needs_no_restart(studio: Studio) -> None:
+    pids = studio.worker_pids
+    for model in ("plain", "tiny"):
+        [image] = studio.generate("a house", model=model, num_inference_steps=1)
+        assert image.recipe.model == model
+    assert studio.engine.model == "tiny"
+    assert studio.worker_pids == pids
+
+
 def test_an_error_of_the_engine_reaches_the_caller_and_the_worker_lives(studio: Studio) -> None:
     pids = studio.worker_pids
     with pytest.raises(DarkroomError) as caught:

@@ -92,11 +92,11 @@ def revision_of(folder: Path, components: Components) -> str:
 
 
 def _cached(record: ModelRecord) -> Path | None:
-    """The folder in the hub's cache when it is complete."""
+    """The folder in the hub's cache when it is complete; of the components only models have a `config.json`."""
     try:
         folder = Path(DiffusionPipeline.download(record.source, use_safetensors=True, local_files_only=True))
         for name in components_of(folder, record):
-            check_component(folder, name, record, weights=False)
+            check_component(folder, name, record, weights=(folder / name / "config.json").is_file())
     except (LocalEntryNotFoundError, OSError, ModelUnavailable):
         return None
     return folder

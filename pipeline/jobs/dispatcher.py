@@ -11,11 +11,10 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.errors import EngineFailed, ErrorInfo, WorkerDied
+from pipeline.errors import EngineFailed, ErrorInfo, UnknownModel, WorkerDied
 from pipeline.events import (
     Cancelled,
     Event,
@@ -29,20 +28,17 @@ from pipeline.events import (
     Step,
     Warned,
 )
+from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.line import WaitingLine
 from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
 from pipeline.jobs.state import ENDED, JobState, Progress
 from pipeline.jobs.store import JobRow, JobStore
-from pipeline.jobs.worker import Worker
+from pipeline.jobs.worker import Worker, cause
 from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest
 
-LOADING_GRACE = 2.0
-"""Seconds that a cancelled job may go on loading before its worker is ended."""
-STEP_GRACE = 5.0
-"""Seconds, at least, that a cancelled job may take for the step it is in; three times a usual step, if that is more."""
 MAX_FAST_DEATHS = 3
 """Workers in a row that may end before they were ready, until the engine counts as broken."""
 
@@ -54,20 +50,6 @@ class Keeper(Protocol):
     def of_job(self, job_id: str) -> Sequence[SavedImage]: ...
 
 
-@dataclass(slots=True)
-class _Active:
-    """A job that a worker has begun."""
-
-    job_id: str
-    model: str
-    progress: Progress = field(default_factory=Progress)
-    warnings: tuple[str, ...] = ()
-    denoising: bool = False
-    step_seconds: float = 0.0
-    cancelled: bool = False
-    last_step: float = 0.0
-
-
 @dataclass(slots=True, eq=False)
 class _Slot:
     """A place for one worker on one device; the process in it may be replaced."""
@@ -77,7 +59,7 @@ class _Slot:
     ready: bool = False
     loaded: str | None = None
     loading: bool = False
-    active: _Active | None = None
+    active: ActiveJob | None = None
 
 
 class Dispatcher:
@@ -101,7 +83,7 @@ class Dispatcher:
         self._slots = [_Slot(environment) for environment in environments]
         self._lock = threading.RLock()
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")
-        self._concluding: dict[str, _Active] = {}
+        self._concluding: dict[str, ActiveJob] = {}
         self._fast_deaths = 0
         self._closed = False
         self.broken: ErrorInfo | None = None
@@ -134,7 +116,15 @@ class Dispatcher:
 
     # -- jobs -------------------------------------------------------------------------------------------------
 
-    def submit(self, request: GenerationRequest, model: str, seed: int, client: str, key: str | None) -> str:
+    def submit(
+        self,
+        request: GenerationRequest,
+        model: str,
+        seed: int,
+        client: str,
+        key: str | None,
+        warnings: tuple[str, ...] = (),
+    ) -> str:
         """Queue a job and return its id; the id of the earlier one when `key` was used before. Raises `QueueFull`."""
         with self._lock:
             earlier = self._store.with_key(client, key) if key else None
@@ -142,9 +132,10 @@ class Dispatcher:
                 return earlier.id
             self._line.check_room(client)
             self._revive()
-            row = self._store.add(secrets.token_hex(8), client, request, model, seed, key)
+            row = self._store.add(secrets.token_hex(8), client, request, model, seed, key, warnings)
+            for warning in warnings:
+                self.feed.publish(row.id, Warned(message=warning))
             self._line.join(row)
-            self._tell_positions()
             self._dispatch()
             return row.id
 
@@ -224,45 +215,43 @@ class Dispatcher:
         """Give every free worker a job."""
         if self._closed:
             return
-        given = False
         for slot in self._slots:
-            if slot.ready and slot.active is None:
-                job_id = self._line.take(slot.loaded)
-                if job_id is None:
-                    break
+            while slot.ready and slot.active is None and (job_id := self._line.take(slot.loaded)):
                 self._give(slot, job_id)
-                given = True
-        if given:
-            self._tell_positions()
+        self._tell_positions()
 
     def _give(self, slot: _Slot, job_id: str) -> None:
-        self._store.begin(job_id)
         row = self._store.get(job_id)
-        slot.active = _Active(row.id, row.model, warnings=row.warnings)
-        done = {image.index for image in self._keeper.of_job(row.id)}
+        try:
+            record = self._registry.find(row.model)
+        except UnknownModel as error:  # its record was removed while the job waited
+            self._store.end(job_id, "failed", error.info)
+            self.feed.publish(job_id, Failed(error=error.info))
+            return
+        self._store.begin(job_id)
+        slot.active = ActiveJob(job_id, row.warnings)
+        done = {image.index for image in self._keeper.of_job(job_id)}
         left = tuple(index for index in range(row.request.num_images) if index not in done)
         request = row.request.model_copy(update={"seed": row.seed})
-        run = Run(row.id, request, self._registry.find(row.model), left)
-        self.feed.publish(row.id, Loading(component="model", done=0, total=1))
+        self.feed.publish(job_id, Loading(component="model", done=0, total=1))
         if slot.worker is not None:
-            slot.worker.send(run)
+            slot.worker.send(Run(job_id, request, record, left))
 
-    def _active(self, job_id: str) -> _Active | None:
+    def _active(self, job_id: str) -> ActiveJob | None:
         running = (slot.active for slot in self._slots if slot.active and slot.active.job_id == job_id)
         return next(running, self._concluding.get(job_id))
 
-    def _cancel_active(self, slot: _Slot, active: _Active) -> None:
+    def _cancel_active(self, slot: _Slot, active: ActiveJob) -> None:
         active.cancelled = True
         worker = slot.worker
         if worker is None:
             return
         worker.send(Cancel(active.job_id))
-        grace = max(STEP_GRACE, 3 * active.step_seconds) if active.denoising else LOADING_GRACE
-        timer = threading.Timer(grace, self._end_if_hung, (slot, active, worker))
+        timer = threading.Timer(active.grace, self._end_if_hung, (slot, active, worker))
         timer.daemon = True
         timer.start()
 
-    def _end_if_hung(self, slot: _Slot, active: _Active, worker: Worker) -> None:
+    def _end_if_hung(self, slot: _Slot, active: ActiveJob, worker: Worker) -> None:
         with self._lock:
             if slot.active is active and slot.worker is worker:
                 worker.kill()
@@ -323,27 +312,12 @@ class Dispatcher:
         slot.loading = isinstance(event, Loading) and event.done < event.total
         if active is None or job_id not in {None, active.job_id}:
             return
-        match event:
-            case Loading(component=component, done=done, total=total):
-                active.progress = Progress(component=component, loaded=done, to_load=total)
-            case Step():
-                self._on_step(active, event)
-            case Warned(message=message):
-                active.warnings = (*active.warnings, message)
-                self._store.warn(active.job_id, active.warnings)
-        self.feed.publish(active.job_id, event)
-
-    def _on_step(self, active: _Active, step: Step) -> None:
-        now = datetime.now(UTC).timestamp()
-        if active.denoising:
-            active.step_seconds = now - active.last_step
-        else:
-            active.denoising = True
+        if isinstance(event, Step) and not active.denoising:
             self._store.running(active.job_id)
-        active.last_step = now
-        active.progress = Progress(
-            image_index=step.image_index, step=step.step, steps=step.total, seconds_left=step.seconds_left
-        )
+        active.note(event)
+        if isinstance(event, Warned):
+            self._store.warn(active.job_id, active.warnings)
+        self.feed.publish(active.job_id, event)
 
     def _on_ended(self, slot: _Slot, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
         active, slot.active = slot.active, None
@@ -369,7 +343,7 @@ class Dispatcher:
             else:
                 self._fail_waiting(self.broken)
 
-    def _lose(self, active: _Active, code: int, printed: str) -> None:
+    def _lose(self, active: ActiveJob, code: int, printed: str) -> None:
         """The worker ended under a job: cancelled jobs wanted that, ones not begun are tried once more."""
         row = self._store.get(active.job_id)
         if active.cancelled:
@@ -381,7 +355,7 @@ class Dispatcher:
             self._tell_positions()
         else:
             died = WorkerDied(
-                f"The process that makes the pictures ended in the middle of this job ({_cause(code)}).",
+                f"The process that makes the pictures ended in the middle of this job ({cause(code)}).",
                 "It has been started again, and finished pictures are safe. Run the job once more.",
                 details=printed,
             )
@@ -392,7 +366,7 @@ class Dispatcher:
         self._fast_deaths += 1
         if self._fast_deaths >= MAX_FAST_DEATHS:
             self.broken = EngineFailed(
-                f"The engine could not start ({_cause(code)}), {self._fast_deaths} times in a row.",
+                f"The engine could not start ({cause(code)}), {self._fast_deaths} times in a row.",
                 "Run `python -m pipeline doctor`; it says what is missing.",
                 details=printed,
             ).info
@@ -407,8 +381,6 @@ class Dispatcher:
 
     def _save(self, job_id: str, picture: Picture) -> None:
         image = self._keeper.save(picture, job_id)
-        if image.unsaved:
-            self.feed.publish(job_id, Warned(message=image.unsaved))
         self.feed.publish(job_id, Saved(image=image))
 
     def _conclude(self, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
@@ -425,9 +397,3 @@ class Dispatcher:
                 last = Finished()
             self._concluding.pop(job_id, None)
             self.feed.publish(job_id, last)
-
-
-def _cause(code: int) -> str:
-    if code == -9:
-        return "it was killed, as the system does when memory runs out"
-    return f"signal {-code}" if code < 0 else f"exit code {code}"

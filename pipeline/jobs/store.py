@@ -82,15 +82,23 @@ class JobStore:
         self._connection.executescript(_SCHEMA)
 
     def add(
-        self, job_id: str, client: str, request: GenerationRequest, model: str, seed: int, key: str | None
+        self,
+        job_id: str,
+        client: str,
+        request: GenerationRequest,
+        model: str,
+        seed: int,
+        key: str | None,
+        warnings: tuple[str, ...] = (),
     ) -> JobRow:
         """Store a new queued job. Raises `OutputUnwritable` when the disk does not take it."""
-        values = (job_id, client, key, request.model_dump_json(), model, seed, _now())
+        told = _WARNINGS.dump_json(warnings).decode()
+        values = (job_id, client, key, request.model_dump_json(), model, seed, told, _now())
         try:
             with self._lock:
                 self._connection.execute(
-                    "INSERT INTO jobs (id, client, idempotency_key, status, request, model, seed, created_at)"
-                    " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)",
+                    "INSERT INTO jobs (id, client, idempotency_key, status, request, model, seed, warnings, created_at)"
+                    " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
                     values,
                 )
         except sqlite3.OperationalError as error:

@@ -95,3 +95,10 @@ class Worker:
         size = self._printed.seek(0, os.SEEK_END)
         self._printed.seek(max(0, size - _TAIL))
         return self._printed.read().decode(errors="replace")
+
+
+def cause(code: int) -> str:
+    """What a child's exit code says about its end."""
+    if code == -9:
+        return "it was killed, as the system does when memory runs out"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -155,5 +155,9 @@ def _records(path: Path) -> list[ModelRecord]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return [ModelRecord.model_validate(record) for record in data.get("model", [])]
-    except (ValidationError, ValueError, OSError) as error:
-        raise BadSettings(f"The model records in {path} cannot be read: {error}", "Correct the file.") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise BadSettings(f"A record in {path} is wrong: {where}: {problem['msg']}.", "Correct the file.") from None
+    except (ValueError, OSError) as error:
+        raise BadSettings(f"The model records in {path} cannot be read: {error}.", "Correct the file.") from None

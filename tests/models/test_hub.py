@@ -1,0 +1,97 @@
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from pipeline.errors import ModelUnavailable
+from pipeline.models import hub
+from pipeline.models.registry import ModelRecord, Registry
+
+SD35 = Registry.read().find("3.5-medium")
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch, tmp_path):
+    """An empty hub cache with room, no token, and the network allowed."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 10**12))
+    return tmp_path / "hub"
+
+
+def cached(cache, name: str):
+    """Put a file into the hub's cache as a download leaves it."""
+    repository = cache / f"models--{SD35.source.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True, exist_ok=True)
+    (repository / "refs" / "main").write_text("abc")
+    path = repository / "snapshots" / "abc" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    return path
+
+
+def changed(**changes) -> ModelRecord:
+    return ModelRecord.model_validate(SD35.model_dump() | changes)
+
+
+def refusal(record: ModelRecord = SD35) -> str:
+    with pytest.raises(ModelUnavailable) as caught:
+        hub.check_available(record)
+    assert caught.value.info.field == "model"
+    assert caught.value.info.remedy
+    return caught.value.info.sentence
+
+
+def test_a_model_in_the_cache_is_here_and_needs_no_token_and_no_network(empty_cache, monkeypatch):
+    cached(empty_cache, "model_index.json")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert hub.is_here(SD35)
+    hub.check_available(SD35)
+
+
+def test_a_model_in_a_folder_is_here(tmp_path):
+    assert hub.is_here(changed(source=str(tmp_path)))
+
+
+def test_a_cached_file_is_found_and_a_missing_one_is_not(empty_cache):
+    path = cached(empty_cache, "tokenizer_3/tokenizer.json")
+    assert hub.cached_file(SD35, "tokenizer_3/tokenizer.json") == path
+    assert hub.cached_file(SD35, "tokenizer/tokenizer.json") is None
+
+
+def test_a_gated_model_without_a_token_says_where_to_get_one():
+    assert "https://huggingface.co/stabilityai/stable-diffusion-3.5-medium, then set HF_TOKEN" in refusal()
+
+
+def test_a_gated_model_with_a_token_may_be_tried(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_xyzzy")
+    hub.check_available(SD35)
+
+
+def test_a_model_without_a_gate_needs_no_token():
+    hub.check_available(changed(licence={"name": "MIT", "url": "https://example.org", "gated": False}))
+
+
+def test_offline_says_that_nothing_can_be_fetched(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE forbids downloads" in refusal()
+
+
+def test_too_small_a_disk_is_told_before_the_download(monkeypatch, empty_cache):
+    monkeypatch.setenv("HF_TOKEN", "hf_xyzzy")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: (10, 9, 10**9))
+    monkeypatch.setattr(hub, "cache_free_bytes", lambda: 10**9)
+    assert f"needs 16.3 GB on disk; 1.0 GB are free at {empty_cache}" in refusal()
+
+
+def test_a_folder_that_is_gone_is_told_apart_from_a_download(tmp_path):
+    assert f"{tmp_path / 'gone'}, is missing" in refusal(changed(source=str(tmp_path / "gone")))
+    assert "is missing" in refusal(changed(source="demo/gone"))
+
+
+def test_free_space_is_known_before_the_cache_exists(empty_cache):
+    assert not empty_cache.exists()
+    assert hub.cache_free_bytes() == 10**12
