@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     model: str = Field("auto", description="Model to use when none is named; `auto` takes the best that can run here.")
     outputs: Path = Field(Path("outputs"), description="Folder for pictures, the queue and the index.")
     cache: Path = Field(Path("~/.cache/darkroom"), description="Folder for what can be made again.")
-    workers: PositiveInt | Literal["auto"] = Field("auto", description="Worker processes; `auto` is one for each GPU, else one.")
+    workers: PositiveInt | Literal["auto"] = Field(
+        "auto", description="Worker processes; `auto` is one for each GPU, else one."
+    )
     device: str | None = Field(None, description="Device to compute on, such as `cpu` or `cuda:1`; unset is the best.")
     preload: bool = Field(True, description="Load the default model when the studio starts.")
     token: SecretStr | None = Field(None, description="When set, pages and API ask for it.")
