@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import torch
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -101,7 +101,7 @@ def _network(error: BaseException, record: ModelRecord) -> DarkroomError | None:
     if isinstance(error, OfflineModeIsEnabled):
         message = f"{record.name} is not complete on this computer, and HF_HUB_OFFLINE forbids downloads."
         return ModelUnavailable(message, "Unset HF_HUB_OFFLINE, or choose the demo.")
-    if not isinstance(error, httpx.TransportError | ConnectionError | LocalEntryNotFoundError):
+    if not isinstance(error, httpx2.TransportError | ConnectionError | LocalEntryNotFoundError):
         return None
     return ModelUnavailable(
         f"{record.name} is not complete on this computer, and the hub cannot be reached.",

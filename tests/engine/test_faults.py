@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-import httpx
+import httpx2
 import pytest
 import torch
 from huggingface_hub import errors as hub_errors
@@ -20,8 +20,8 @@ def medium() -> ModelRecord:
     return Registry.read().find(SD35)
 
 
-def answer(status: int) -> httpx.Response:
-    return httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/api/models/x"))
+def answer(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=httpx2.Request("GET", "https://huggingface.co/api/models/x"))
 
 
 CASES = [
@@ -39,7 +39,7 @@ CASES = [
     ),
     (hub_errors.RepositoryNotFoundError("404", response=answer(404)), ModelUnavailable, "the hub knows no such model"),
     (hub_errors.OfflineModeIsEnabled("offline"), ModelUnavailable, "HF_HUB_OFFLINE forbids downloads"),
-    (httpx.ConnectError("refused"), ModelUnavailable, "the hub cannot be reached"),
+    (httpx2.ConnectError("refused"), ModelUnavailable, "the hub cannot be reached"),
     (hub_errors.LocalEntryNotFoundError("not cached"), ModelUnavailable, "the hub cannot be reached"),
     (
         hub_errors.RemoteEntryNotFoundError("404", response=answer(404)),
@@ -76,7 +76,7 @@ def test_a_gate_tells_what_is_missing(
 
 def test_a_cause_further_down_is_found(medium: ModelRecord) -> None:
     outer = OSError("Cannot load model")
-    outer.__cause__ = httpx.ConnectTimeout("slow")
+    outer.__cause__ = httpx2.ConnectTimeout("slow")
     assert "cannot be reached" in explain(outer, medium, "loading").info.message
 
 

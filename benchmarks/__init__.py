@@ -1,0 +1,1 @@
+"""What Darkroom costs: seconds, memory and its share of a picture's time. Each module is a script of its own."""
