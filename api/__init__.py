@@ -1,0 +1,14 @@
+"""What a program sees: jobs, pictures and models over HTTP, the same studio as the pages use."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api import health, images, jobs, login, models, problems
+
+
+def install(app: FastAPI) -> None:
+    """Add the routes and the error format to `app`. The catch-all for `/api` comes last."""
+    problems.install(app)
+    for room in (health, login, jobs, images, models, problems):
+        app.include_router(room.router)

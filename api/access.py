@@ -1,0 +1,40 @@
+"""How a route reaches the studio without holding up the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar
+
+import anyio
+from fastapi import Depends, Request
+
+from pipeline.studio import Studio
+
+CLIENT_COOKIE = "darkroom_client"
+"""Tells browsers apart, so that each finds its own jobs again. It is an identity, not a permission."""
+
+_THREADS = anyio.CapacityLimiter(8)
+"""Our own threads: Streamlit lends AnyIO's shared ones to its pages."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a call that reads a file or the database in one of our threads."""
+    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=_THREADS)
+
+
+async def _studio(request: Request) -> Studio:
+    studio: Studio = request.app.state.studio
+    return studio
+
+
+async def _client(request: Request) -> str:
+    address = request.client.host if request.client else "unknown"
+    return request.cookies.get(CLIENT_COOKIE) or f"api:{address}"
+
+
+StudioDep = Annotated[Studio, Depends(_studio)]
+ClientDep = Annotated[str, Depends(_client)]
+"""Who asks, for a fair turn in the queue: the browser's cookie, else the address."""

@@ -1,0 +1,92 @@
+"""Errors as `application/problem+json` (RFC 9457), with the stable `code`, the `field` at fault and the `remedy`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic_core import InitErrorDetails, ValidationError
+from starlette.exceptions import HTTPException
+
+from pipeline.errors import DarkroomError, ErrorInfo, InvalidRequest, NotFound
+from pipeline.request import invalid_request
+
+STATUS = {
+    "invalid_request": 422,
+    "unknown_model": 404,
+    "not_found": 404,
+    "queue_full": 429,
+    "job_cancelled": 409,
+    "folder_in_use": 409,
+    "model_unavailable": 503,
+    "dependency_missing": 503,
+    "out_of_memory": 507,
+    "output_unwritable": 507,
+}
+"""HTTP status for each error code; the codes that are not here are the studio's own failures, 500."""
+
+MEDIA_TYPE = "application/problem+json"
+router = APIRouter()
+
+
+def problem(status: int, info: ErrorInfo, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The response for one error."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": info.message,
+        "code": info.code,
+        "field": info.field,
+        "remedy": info.remedy,
+    }
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Render every error of the API as a problem."""
+    app.exception_handler(DarkroomError)(_from_darkroom)
+    app.exception_handler(RequestValidationError)(_from_validation)
+    app.exception_handler(HTTPException)(_from_http)
+    app.exception_handler(Exception)(_from_bug)
+
+
+@router.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+async def unknown_route(path: str) -> None:
+    """Anything else under /api, which would otherwise fall through to the pages."""
+    raise NotFound(f"There is no /api/{path}.", "The routes are listed in /openapi.json.")
+
+
+async def _from_darkroom(request: Request, error: DarkroomError) -> JSONResponse:
+    headers = {"Retry-After": "10"} if error.info.code == "queue_full" else None
+    return problem(STATUS.get(error.info.code, 500), error.info, headers)
+
+
+async def _from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+    return problem(422, _as_invalid_request(error).info)
+
+
+def _as_invalid_request(error: RequestValidationError) -> InvalidRequest:
+    """FastAPI's report in the words that the pages use: the location without its leading `body` or `query`."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequest("The body is not valid JSON.", f"{first['ctx']['error']}.")
+    if len(first["loc"]) < 2:
+        return InvalidRequest("The request has no body.", "Send a JSON object with at least a prompt.")
+    detail = InitErrorDetails(
+        type=first["type"], loc=tuple(first["loc"][1:]), input=first["input"], ctx=first.get("ctx", {})
+    )
+    return invalid_request(ValidationError.from_exception_data("request", [detail]))
+
+
+async def _from_http(request: Request, error: HTTPException) -> JSONResponse:
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return problem(error.status_code, ErrorInfo(code=code, message=f"{error.detail}."), dict(error.headers or {}))
+
+
+async def _from_bug(request: Request, error: Exception) -> JSONResponse:
+    message = "Darkroom met an error that it does not know."
+    remedy = "The terminal that runs it shows the details; please report them."
+    return problem(500, ErrorInfo(code="error", message=message, remedy=remedy))

@@ -1,0 +1,139 @@
+"""The studio as people run it, with a tiny checkpoint, and a browser to use it with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from tests.conftest import tiny_settings
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_MS = 60_000
+"""The longest that anything on the page may take, on a slow and busy machine."""
+
+CHROMIUM = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running studio."""
+
+    url: str
+    outputs: Path
+    process: subprocess.Popen[bytes]
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=PATIENCE_MS / 1000)
+
+
+def start(folder: Path, checkpoint: Path, **environment: str) -> Server:
+    """Start the studio on a free port, with its own folders, and wait until it answers."""
+    settings = tiny_settings(folder, checkpoint)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {
+        "DARKROOM_OUTPUTS": str(settings.outputs),
+        "DARKROOM_CACHE": str(settings.cache),
+        "DARKROOM_MODEL": "tiny",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | environment, stdout=log, stderr=log)
+    url = f"http://localhost:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=PATIENCE_MS / 1000) as patient:
+        assert patient.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
+    return Server(url, settings.outputs, process)
+
+
+def follow(server: Server, **fields: Any) -> None:
+    """Have a picture made and wait for it."""
+    job = httpx.post(f"{server.url}/api/v1/jobs", json={"prompt": "warming up"} | fields).json()
+    httpx.get(f"{server.url}/api/v1/jobs/{job['id']}/events", timeout=300)
+
+
+def stop(server: Server) -> None:
+    """End it as a service manager does; it must leave by itself."""
+    server.process.terminate()
+    assert server.process.wait(30) is not None
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Server]:
+    server = start(tmp_path_factory.mktemp("ui"), tiny_checkpoint)
+    follow(server, num_inference_steps=1)
+    yield server
+    stop(server)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium where there is one, else Playwright's own."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Opens the studio for a new client: `open_page()`; or a second tab of the same: `open_page(page.context)`.
+
+    Whatever the console calls an error, and any request to another host, fails the test.
+    """
+    contexts, complaints = [], list[str]()
+
+    def watched(page: Page) -> Page:
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: _is_outside(request.url) and complaints.append(f"asked for {request.url}"))
+        return page
+
+    def open_it(context: object = None, path: str = "/") -> Page:
+        if context is None:
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            context.set_default_timeout(PATIENCE_MS)
+            contexts.append(context)
+        page = watched(context.new_page())
+        page.goto(server.url + path)
+        settled(page)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()
+
+
+def settled(page: Page) -> None:
+    """Wait until Streamlit has drawn the page."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_selector("[data-testid=stSidebar]", state="attached")
+
+
+def _is_outside(url: str) -> bool:
+    return not url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))

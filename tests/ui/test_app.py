@@ -1,0 +1,80 @@
+"""The application as a process: how it starts, who it refuses, how it leaves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.ui.conftest import PATIENCE_MS, ROOT, Server, start, stop
+
+
+@pytest.fixture
+def locked(tmp_path: Path, tiny_checkpoint: Path) -> Iterator[Server]:
+    """A studio that asks for the token `sesame`."""
+    server = start(tmp_path, tiny_checkpoint, DARKROOM_TOKEN="sesame", DARKROOM_PRELOAD="false")
+    yield server
+    stop(server)
+
+
+def refused(**environment: str) -> str:
+    """What a studio prints that must not start."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"]
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_MS / 1000,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.stderr + done.stdout
+
+
+def test_a_second_studio_on_the_same_folder_is_refused_in_a_sentence(server: Server) -> None:
+    printed = refused(DARKROOM_OUTPUTS=str(server.outputs), DARKROOM_MODEL="tiny")
+    assert f"process {server.process.pid}" in printed
+    assert "DARKROOM_OUTPUTS" in printed
+
+
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    assert "DARKROOM_MAX_QUEUE" in refused(DARKROOM_OUTPUTS=str(tmp_path), DARKROOM_MAX_QUEUE="many")
+
+
+def test_the_web_process_never_loads_torch(server: Server) -> None:
+    loaded = {Path(mapped.path).name for mapped in psutil.Process(server.process.pid).memory_maps()}
+    assert not [name for name in loaded if name.startswith("libtorch")]
+
+
+def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    server = start(tmp_path, tiny_checkpoint)
+    job = httpx.post(f"{server.url}/api/v1/jobs", json={"prompt": "a boat", "num_inference_steps": 1000}).json()
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job['id']}/events", timeout=PATIENCE_MS / 1000) as events:
+        next(events.iter_lines())
+        stop(server)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+
+
+def test_a_person_comes_in_with_the_token_and_finds_the_page(browser: Browser, locked: Server) -> None:
+    page = browser.new_page()
+    page.goto(f"{locked.url}/system")
+    expect(page).to_have_url(f"{locked.url}/login?next=/system")
+    page.get_by_label("This studio asks for its token.").fill("open")
+    page.get_by_role("button", name="Come in").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    page.get_by_label("This studio asks for its token.").fill("sesame")
+    page.get_by_role("button", name="Come in").click()
+    expect(page.get_by_role("heading", name="Checks")).to_be_visible()
+    page.close()

@@ -1,0 +1,46 @@
+"""The page that makes pictures, from the sidebar to the strip of recent ones."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import shared, view
+from ui.parts import contact_sheet, controls, engine, failure, job_view, picture, queue, welcome
+
+studio, client = shared.studio(), shared.client()
+here = view.look(studio, client, st.query_params.get("job"), st.query_params.get("image"))
+
+with st.sidebar:
+    record = controls.draw(studio, client, here.picture)
+    with st.container(key="foot", gap="xsmall"):
+        controls.button(studio, client)
+        engine.line(studio)
+
+engine.trouble(studio)
+if here.lost:
+    st.info(here.lost, icon=":material/search_off:")
+
+if not (here.watched or here.ended or here.picture):
+    welcome.show(record)
+
+table, aside = st.columns([2, 1], gap="large")
+
+with table:
+    if here.watched:
+        job_view.follow(studio, here.watched)
+    else:
+        if here.ended and here.ended.error:
+            failure.show(studio, client, here.ended)
+        if here.picture:
+            picture.show(here.picture)
+            contact_sheet.of_job(here.pictures, here.picture)
+
+with aside:
+    queue.show(studio, here.waiting)
+    if here.watched and here.picture:
+        picture.previous(here.picture)
+    elif here.picture:
+        picture.actions(here.picture, studio)
+        picture.recipe(here.picture)
+
+contact_sheet.recent(studio, here.picture)

@@ -1,0 +1,1 @@
+"""The parts of which the pages are made; each draws one thing."""

@@ -1,0 +1,268 @@
+"""The sidebar: everything that goes into a request, and the button that makes one."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import streamlit as st
+
+from pipeline.errors import DarkroomError, ErrorInfo
+from pipeline.events import SavedImage
+from pipeline.models.registry import ModelRecord
+from pipeline.request import MAX_SEED, GenerationRequest
+from pipeline.studio import Studio
+from ui import form
+from ui.parts import model_card, text
+
+DOUBLE_CLICK_SECONDS = 1.0
+state = st.session_state
+KEEP: dict[str, Any] = {"persist_state": "session"}
+"""Keeps a field when another page is opened."""
+
+QUANTIZATION = {
+    "auto": "Automatic",
+    "none": "None, full precision",
+    "nf4": "NF4, four bits",
+    "int8": "INT8, eight bits",
+}
+OFFLOAD = {
+    "auto": "Automatic",
+    "none": "None, all on the GPU",
+    "model": "Model by model",
+    "group": "Group by group",
+    "sequential": "Layer by layer, slowest",
+}
+
+
+def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord:
+    """Draw the form and return the model that is chosen in it."""
+    _begin(studio, client)
+    record = _model(studio)
+    _prompts(studio, record)
+    _size(record, studio.settings.max_pixels)
+    _steps(record)
+    _guidance(record)
+    _seed(picture)
+    _count()
+    _advanced(studio, record)
+    return record
+
+
+def button(studio: Studio, client: str) -> None:
+    """The button that queues a job, and the reason above it when it could not."""
+    _under(None)
+    st.button(
+        "Generate image",
+        type="primary",
+        icon=":material/flare:",
+        width="stretch",
+        shortcut="Mod+Enter",
+        on_click=_generate,
+        args=(studio, client),
+    )
+
+
+def fill(studio: Studio, request: GenerationRequest) -> None:
+    """Put the settings of `request` into the form. For callbacks: it must run before the form is drawn."""
+    state.update(form.filled(request, studio.models.find(request.model or ""), studio.settings.max_pixels))
+    state.problem = None
+
+
+def keep_seed(seed: int) -> None:
+    """Use `seed` from now on. For callbacks."""
+    state.seed = seed
+
+
+def use_prompt(prompt: str) -> None:
+    """Put an example into the form. For callbacks."""
+    state.prompt = prompt
+
+
+def submit(studio: Studio, client: str, request: GenerationRequest) -> None:
+    """Queue `request` and show its job; clicks that follow within a second mean the same job."""
+    now = time.monotonic()
+    if now - state.get("clicked_at", -DOUBLE_CLICK_SECONDS) >= DOUBLE_CLICK_SECONDS:
+        state.click = uuid.uuid4().hex
+    state.clicked_at = now
+    job = studio.submit(request, client=client, idempotency_key=state.click)
+    st.query_params["job"] = job.id
+    st.query_params.pop("image", None)
+
+
+def _begin(studio: Studio, client: str) -> None:
+    """Fill the form for a new session: with the client's last request, so that a reload loses nothing."""
+    if "prompt" in state:
+        return
+    state.problem = None
+    last = next(iter(studio.jobs(client=client, limit=1)), None)
+    try:
+        record = studio.models.find(last.model) if last else studio.default.record
+    except DarkroomError:
+        last, record = None, studio.default.record
+    start = form.filled(last.request, record, studio.settings.max_pixels) if last else form.blank(record)
+    state.update(start)
+
+
+def _generate(studio: Studio, client: str) -> None:
+    state.problem = None
+    try:
+        fields = {name: state[name] for name in form.blank(studio.default.record)}
+        submit(studio, client, form.to_request(fields, studio.models.find(state.model)))
+    except DarkroomError as error:
+        state.problem = error.info
+
+
+def _under(field: str | None) -> None:
+    """Say what is wrong with `field`, if it is what the last click complained about; None: with none of them."""
+    problem: ErrorInfo | None = state.problem
+    if problem is not None and (problem.field == field or (field is None and problem.field not in state)):
+        st.html(f'<p class="problem" role="alert">{text.plain(problem.sentence)}</p>')
+
+
+def _model(studio: Studio) -> ModelRecord:
+    names = {record.id: record.name for record in studio.models.records}
+
+    def choose() -> None:
+        state.update(form.defaults(studio.models.find(state.model)))
+
+    st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
+    record = studio.models.find(state.model)
+    model_card.show(studio, record)
+    _under("model")
+    return record
+
+
+def _prompts(studio: Studio, record: ModelRecord) -> None:
+    placeholder = "A lighthouse by the sea at sunset"
+    st.text_area("Prompt", key="prompt", height=110, placeholder=placeholder, **KEEP)
+    _tokens(studio, record, state.prompt)
+    _under("prompt")
+    if record.negative_prompt:
+        help_text = "What the picture should not show."
+        st.text_area("Negative prompt", key="negative_prompt", height=68, help=help_text, **KEEP)
+        _tokens(studio, record, state.negative_prompt)
+        _under("negative_prompt")
+
+
+def _tokens(studio: Studio, record: ModelRecord, prompt: str) -> None:
+    """How much of what the model reads is used; a warning before it would cut the end."""
+    if not prompt.strip():
+        return
+    count = studio.count_tokens(record.id, prompt)
+    about = "" if count.exact else "about "
+    if count.tokens > count.limit:
+        warning = f"{about}{count.tokens} tokens: the model reads the first {count.limit} and cuts the rest."
+        st.html(f'<p class="tokens over" role="status">{warning.capitalize()}</p>')
+    else:
+        st.html(f'<p class="tokens">{about}{count.tokens} of {count.limit} tokens</p>')
+
+
+def _size(record: ModelRecord, max_pixels: int) -> None:
+    sizes = form.presets(record, max_pixels)
+    if form.has_one_size(record):
+        st.html(f'<p class="fixed"><span>Size</span><span>{next(iter(sizes.values()))}</span></p>')
+        return
+    options = sizes | {form.CUSTOM: "Another size"}
+    st.selectbox("Size", options, key="size", format_func=lambda size: options[size], **KEEP)
+    if state.size == form.CUSTOM:
+        limits: dict[str, Any] = {
+            "min_value": record.size.min,
+            "max_value": record.size.max,
+            "step": record.size.multiple,
+        }
+        across, down = st.columns(2)
+        across.number_input("Width", key="width", **limits, **KEEP)
+        down.number_input("Height", key="height", **limits, **KEEP)
+    _under("width")
+    _under("height")
+
+
+def _steps(record: ModelRecord) -> None:
+    steps = record.steps
+    marks = [("quick draft", 20, 20), ("standard", 30, 40), ("high quality", 50, 50)]
+    st.slider(
+        "Inference steps",
+        min(steps.min, state.num_inference_steps),
+        max(steps.max, state.num_inference_steps),
+        key="num_inference_steps",
+        help="More steps take longer and show more detail." + _advice(marks, steps.min, steps.max),
+        **KEEP,
+    )
+    _under("num_inference_steps")
+
+
+def _guidance(record: ModelRecord) -> None:
+    guidance = record.guidance
+    marks = [("abstract", 3.0, 4.0), ("general", 4.5, 7.0), ("precise", 7.0, 8.0)]
+    st.slider(
+        "Guidance scale",
+        min(guidance.min, state.guidance_scale),
+        max(guidance.max, state.guidance_scale),
+        step=0.1,
+        format="%.1f",
+        key="guidance_scale",
+        help="How closely the picture follows the prompt." + _advice(marks, guidance.min, guidance.max),
+        **KEEP,
+    )
+    _under("guidance_scale")
+
+
+def _advice(marks: list[tuple[str, Any, Any]], least: float, most: float) -> str:
+    """The recommended settings that lie within the model's range, as a sentence."""
+    fitting = [(name, max(low, least), min(high, most)) for name, low, high in marks if low <= most and high >= least]
+    told = [f"{name} {low:g}" if low == high else f"{name} {low:g}–{high:g}" for name, low, high in fitting]
+    return f" {', '.join(told).capitalize()}." if told else ""
+
+
+def _seed(picture: SavedImage | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="seed-row"):
+        help_text = "The same seed and settings make the same picture. −1 draws a new seed each time."
+        st.number_input("Seed", -1, MAX_SEED, key="seed", step=1, help=help_text, **KEEP)
+        random_help = "Random: a new seed each time"
+        st.button("Random seed", icon=":material/casino:", key="dice", help=random_help, on_click=keep_seed, args=(-1,))
+        seed = picture.seed if picture else -1
+        keep_help = f"Keep this seed: {seed}, of the picture shown" if picture else "Keep the seed of a picture"
+        st.button(
+            "Keep the seed shown",
+            icon=":material/push_pin:",
+            key="pin",
+            help=keep_help,
+            disabled=picture is None,
+            on_click=keep_seed,
+            args=(seed,),
+        )
+    _under("seed")
+
+
+def _count() -> None:
+    options = list(range(1, form.MAX_IMAGES + 1))
+    st.segmented_control("Number of images", options, key="num_images", required=True, width="stretch", **KEEP)
+    _under("num_images")
+
+
+def _advanced(studio: Studio, record: ModelRecord) -> None:
+    changed = form.changed(state)
+    with st.expander("Advanced" + (f" · {changed} changed" if changed else ""), key="advanced"):
+        if record.nf4:
+            st.selectbox(
+                "Quantisation",
+                QUANTIZATION,
+                key="quantization",
+                format_func=QUANTIZATION.__getitem__,
+                help=f"Fewer bits need less memory. Automatic is {QUANTIZATION[record.quantization]} on a GPU.",
+                **KEEP,
+            )
+            _under("quantization")
+        if studio.engine.hardware.gpus:
+            st.selectbox(
+                "Offload",
+                OFFLOAD,
+                key="offload",
+                format_func=OFFLOAD.__getitem__,
+                help=f"Where weights rest while they are not needed. Automatic is {OFFLOAD[record.offload]}.",
+                **KEEP,
+            )
+            _under("offload")
+        st.caption("The scheduler is the model's own.")

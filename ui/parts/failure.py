@@ -1,0 +1,33 @@
+"""A job that failed: what, why, what next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pipeline.errors import DarkroomError
+from pipeline.jobs.state import JobState
+from pipeline.studio import Studio
+from ui.parts import controls, text
+
+
+def show(studio: Studio, client: str, job: JobState) -> None:
+    """The error in the place of the picture, with the button that tries again."""
+    if job.error is None:
+        return
+    st.error(f"**{text.escaped(job.error.message)}**\n\n{text.escaped(job.error.remedy)}", icon=":material/error:")
+    st.html(f'<p class="prompt">{text.plain(job.request.prompt)}</p>')
+    with st.container(horizontal=True):
+        st.button(
+            "Retry", type="primary", icon=":material/replay:", key="retry", on_click=_retry, args=(studio, client, job)
+        )
+        st.button("Edit its settings", icon=":material/edit:", on_click=controls.fill, args=(studio, job.request))
+    if job.error.details:
+        with st.expander("Details"):
+            st.code(job.error.details, language=None)
+
+
+def _retry(studio: Studio, client: str, job: JobState) -> None:
+    try:
+        controls.submit(studio, client, job.request)
+    except DarkroomError as error:
+        st.session_state.problem = error.info

@@ -1,0 +1,99 @@
+// Draws one job from its event stream. The stream tells the story so far first, so opening it again loses nothing.
+const LAST = ['finished', 'failed', 'cancelled'];
+const RETRY_MS = 1500;
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  const at = (name) => parentElement.querySelector('.' + name);
+  const several = data.count > 1;
+  let source, retry, over = false;
+
+  const say = (words, left = '') => {
+    if (at('status').textContent !== words) at('status').textContent = words;
+    at('left').textContent = left;
+  };
+
+  const advance = (part) => {
+    const percent = Math.round(100 * part);
+    at('bar').classList.toggle('unsure', part <= 0);
+    at('bar').firstElementChild.style.width = percent + '%';
+    at('bar').setAttribute('aria-valuenow', percent);
+  };
+
+  const duration = (seconds) => seconds >= 90 ? `about ${Math.round(seconds / 60)} min left`
+    : seconds >= 1 ? `about ${Math.round(seconds)} s left` : '';
+
+  const on = {
+    queued(event) {
+      advance(0);
+      say(event.position > 1 ? `Number ${event.position} in the queue` : 'Next in the queue');
+    },
+    loading(event) {
+      advance(event.done / event.total / 20);
+      const part = event.component.replaceAll('_', ' ');
+      say(event.done < event.total ? `Loading the model: ${part}` : 'The model is loaded', `${event.done} of ${event.total}`);
+    },
+    step(event) {
+      advance((event.image_index + event.step / event.total) / data.count);
+      const picture = several ? `Picture ${event.image_index + 1} of ${data.count} · ` : '';
+      at('bar').setAttribute('aria-valuetext', `${picture}step ${event.step} of ${event.total}`);
+      at('tray').style.setProperty('--raw', 1 - event.step / event.total);
+      say(several ? `Picture ${event.image_index + 1} of ${data.count}` : 'Developing',
+          [`step ${event.step} of ${event.total}`, duration(event.seconds_left)].filter(Boolean).join(' · '));
+    },
+    preview(event) {
+      const base64 = event.jpeg.replaceAll('-', '+').replaceAll('_', '/');
+      at('preview').src = 'data:image/jpeg;base64,' + base64;
+      at('preview').hidden = false;
+      at('tray').classList.add('developing');
+    },
+    saved({ image }) {
+      if (!several || at('done').querySelector(`[data-id="${image.id}"]`)) return;
+      const picture = new Image();
+      Object.assign(picture, { src: `${data.images}/${image.id}/file`, alt: `${data.prompt}, picture ${image.index + 1}` });
+      picture.dataset.id = image.id;
+      at('done').append(picture);
+    },
+    warned(event) {
+      at('warning').textContent = event.message;
+      at('warning').hidden = false;
+    },
+    finished() { advance(1); say('Done'); },
+    failed() { say('Failed'); },
+    cancelled() { say('Cancelled'); },
+  };
+
+  const close = () => { clearTimeout(retry); source?.close(); };
+
+  const end = (how) => {
+    over = true;
+    close();
+    setTriggerValue('ended', how);
+  };
+
+  const open = () => {
+    source = new EventSource(data.job + '/events');
+    for (const type of Object.keys(on)) {
+      source.addEventListener(type, (message) => {
+        on[type](JSON.parse(message.data));
+        if (LAST.includes(type)) end(type);
+      });
+    }
+    source.onerror = () => {
+      if (over) return;
+      close();
+      say('The connection is lost; trying again …');
+      retry = setTimeout(async () => {
+        const answer = await fetch(data.job).catch(() => null);
+        answer?.status === 404 ? end('unknown') : open();
+      }, RETRY_MS);
+    };
+  };
+
+  at('prompt').textContent = data.prompt;
+  at('preview').alt = `Preview: ${data.prompt}`;
+  at('sheet').style.aspectRatio = `${data.width} / ${data.height}`;
+  at('tray').style.setProperty('--shape', data.width / data.height);
+  at('tray').style.setProperty('--side', data.width + 'px');
+  open();
+  return close;
+}

@@ -1,0 +1,49 @@
+"""A job under way: its progress and preview, live over the job's own event stream, and the way to cancel it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pipeline.jobs.state import JobState
+from pipeline.studio import Studio
+from ui.parts import text
+
+HERE = Path(__file__).parent
+
+_live = st.components.v2.component(
+    "darkroom_job",
+    html=(HERE / "job_view.html").read_text(encoding="utf-8"),
+    css=(HERE / "job_view.css").read_text(encoding="utf-8"),
+    js=(HERE / "job_view.js").read_text(encoding="utf-8"),
+)
+
+
+def follow(studio: Studio, job: JobState) -> None:
+    """Follow `job` until it ends; the browser then asks for the page once more."""
+    width, height = job.request.width, job.request.height
+    native = studio.models.find(job.model).size.native
+    data = {
+        "job": f"/api/v1/jobs/{job.id}",
+        "images": "/api/v1/images",
+        "prompt": job.request.prompt,
+        "count": job.request.num_images,
+        "width": width or native[0],
+        "height": height or native[1],
+    }
+
+    key = f"live-{job.id}"
+
+    def ended() -> None:
+        if st.session_state[key].ended == "cancelled":
+            st.toast("Cancelled. Pictures that were finished are kept.")
+        st.query_params["job"] = job.id
+        st.query_params.pop("image", None)
+
+    _live(key=key, data=data, on_ended_change=ended)
+    for warning in job.warnings:
+        st.warning(text.escaped(warning), icon=":material/info:")
+    if job.restarted:
+        st.info("The studio stopped while this job ran, so it was queued again.", icon=":material/restart_alt:")
+    st.button("Cancel", icon=":material/close:", key="cancel", on_click=studio.job(job.id).cancel)

@@ -1,0 +1,52 @@
+"""Words and small pieces of HTML that several parts use."""
+
+from __future__ import annotations
+
+import html
+
+from pipeline.models.registry import ModelRecord
+from pipeline.request import Recipe
+
+
+def clipped(prompt: str, length: int = 80) -> str:
+    """The beginning of a prompt, cut at a word."""
+    if len(prompt) <= length:
+        return prompt
+    return prompt[:length].rsplit(" ", 1)[0] + " …"
+
+
+def plain(text: str) -> str:
+    """`text` for HTML, with nothing in it taken for markup."""
+    return html.escape(text)
+
+
+def escaped(text: str) -> str:
+    """`text` for Streamlit's Markdown, with nothing in it taken for markup."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-.!|~$:" else character for character in text)
+
+
+def parameters(record: ModelRecord) -> str:
+    """The size of a model, such as `8.0 million parameters`."""
+    count = sum(record.parameters.values())
+    return f"{count / 1e9:.1f} billion parameters" if count >= 1e9 else f"{count / 1e6:.1f} million parameters"
+
+
+def facts(recipe: Recipe) -> list[str]:
+    """What made a picture, in a few words each."""
+    return [
+        f"{recipe.width} × {recipe.height}",
+        f"{recipe.num_inference_steps} steps",
+        f"guidance {recipe.guidance_scale:g}",
+        f"seed {recipe.seed}",
+        f"{recipe.seconds:.1f} s",
+    ]
+
+
+def file_url(image_id: str, *, download: bool = False) -> str:
+    """The address of a picture's PNG on this server."""
+    return f"/api/v1/images/{image_id}/file" + ("?download=1" if download else "")
+
+
+def thumbnail_url(image_id: str) -> str:
+    """The address of a picture's thumbnail on this server."""
+    return f"/api/v1/images/{image_id}/thumbnail"

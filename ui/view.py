@@ -1,0 +1,65 @@
+"""What the page shows now: which job is under way, which pictures lie on the table. Knows no Streamlit.
+
+Everything is read from the studio, so a refresh, a second tab and a restart of the server find the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import NotFound
+from pipeline.events import SavedImage
+from pipeline.jobs.state import JobState
+from pipeline.studio import Studio
+
+REMEMBERED = 20
+"""Jobs of a client that the page looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page's content."""
+
+    watched: JobState | None
+    """The job to follow live: the one that runs, else the next."""
+    waiting: tuple[JobState, ...]
+    """The other unfinished jobs of this client, in the order in which they will run."""
+    ended: JobState | None
+    """The job whose end is shown: the one in the address, else the newest that left pictures or an error."""
+    pictures: tuple[SavedImage, ...]
+    """The pictures of that job, or the one in the address alone."""
+    picture: SavedImage | None
+    """The one that is shown large."""
+    lost: str = ""
+    """A sentence about an address that leads nowhere (any more)."""
+
+
+def look(studio: Studio, client: str, job_id: str | None = None, image_id: str | None = None) -> View:
+    """The view for `client` at an address with that job or that picture."""
+    mine = studio.jobs(client=client, limit=REMEMBERED)
+    chosen, picked, lost = None, None, ""
+    try:
+        chosen = studio.job(job_id).state if job_id else None
+        picked = studio.gallery.find(image_id) if image_id else None
+    except NotFound as error:
+        lost = f"{error.info.sentence} It may have been deleted, or belong to another outputs folder."
+    watched, waiting = _unfinished(mine, chosen)
+    candidates = [chosen, *mine] if chosen else mine
+    ended = next((job for job in candidates if job.ended and (job.images or job.error)), None)
+    pictures = _pictures(ended, picked)
+    return View(watched, waiting, ended, pictures, picked or next(iter(pictures), None), lost)
+
+
+def _unfinished(mine: Sequence[JobState], chosen: JobState | None) -> tuple[JobState | None, tuple[JobState, ...]]:
+    """The job to follow, and the others: what runs before what waits, what waits by its place."""
+    jobs = {job.id: job for job in (*mine, *([chosen] if chosen else [])) if not job.ended}
+    ordered = sorted(jobs.values(), key=lambda job: (job.status == "queued", job.position or 0, job.created_at))
+    return (ordered[0], tuple(ordered[1:])) if ordered else (None, ())
+
+
+def _pictures(ended: JobState | None, picked: SavedImage | None) -> tuple[SavedImage, ...]:
+    mine = ended.images if ended else ()
+    if picked is None or any(image.id == picked.id for image in mine):
+        return mine
+    return (picked,)
