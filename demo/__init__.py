@@ -1,0 +1,1 @@
+"""The embedded demo checkpoint: procedural picture-book scenes, its training and its evaluation."""
