@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,8 @@ class FlowTrainer:
         self.optimisers = build_optimisers(nets)
         self.average = {name: value.detach().clone() for name, value in nets.state_dict().items()}
         self.step = 0
-        self.flow: nn.Module = torch.compile(nets.flow)  # type: ignore[assignment]
+        can_compile = train.device.type == "cuda" or shutil.which("g++")
+        self.flow: nn.Module = torch.compile(nets.flow) if can_compile else nets.flow  # type: ignore[assignment]
 
     def save(self, path: Path) -> None:
         """Write the whole state; a crash while writing leaves the last one intact."""

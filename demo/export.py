@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def export_pipeline(nets: Networks, vae: AutoencoderKL, folder: Path) -> int:
     pipeline.to(torch.bfloat16)
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder)
+    for part in ("text_encoder", "text_encoder_2", "text_encoder_3"):
+        _load_in_float32(folder / part / "config.json")
     files = [path for path in folder.rglob("*") if path.is_file()]
     for path in files:
         path.chmod(0o644)  # weights are written readable for the owner only
@@ -39,3 +42,12 @@ def export_pipeline(nets: Networks, vae: AutoencoderKL, folder: Path) -> int:
             f"The checkpoint in {folder} takes {size / 2**20:.1f} MiB; the limit is {SIZE_LIMIT >> 20} MiB."
         )
     return size
+
+
+def _load_in_float32(config: Path) -> None:
+    """Let a text encoder load in float32 unless a dtype is asked for, as the other parts do.
+
+    transformers takes the dtype of the file by default, diffusers float32; mixed, the pipeline fails.
+    """
+    values = json.loads(config.read_text()) | {"dtype": "float32"}
+    config.write_text(json.dumps(values, indent=2) + "\n")

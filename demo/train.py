@@ -2,7 +2,8 @@
 
 Stages, each skipped when its result is already in `--out`: data (render), vae, latents, flow (text encoders
 and transformer, stable learning rate), decay (a branch of flow), export. Stop at any time and run the same
-command again to go on. To train longer later, continue the stable phase and decay again:
+command again to go on; only a decay begins again, from the end of the stable phase. To train longer later,
+continue the stable phase and decay again:
 
     python -m demo.train --out runs/demo --stable-steps 40000 --decay-steps 5000
 """

@@ -14,9 +14,9 @@ import pytest
 from pipeline.models.registry import ModelRecord
 from pipeline.settings import Settings
 
-# Several processes compute at once in these tests, and threads that wait for each other on busy cores lose most of
-# their time. Workers inherit this.
-os.environ["OMP_NUM_THREADS"] = "1"
+# Several processes compute at once in these tests: threads that spin while they wait would take the cores from those
+# that work. Before torch is imported.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,9 @@ from pipeline.jobs.protocol import FromWorker, ToWorker
 from pipeline.models.registry import ROOT
 
 _TAIL = 4000
+_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""torch's threads sleep while they wait for each other. By default they spin, which on cores that have other work too
+makes a picture take hundreds of times as long."""
 
 
 class Worker:
@@ -43,7 +46,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
-            env={**os.environ, **environment, "PYTHONPATH": path},
+            env={**_PATIENT_THREADS, **os.environ, **environment, "PYTHONPATH": path},
         )
         self._reader = threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True)
 

@@ -92,6 +92,9 @@ class ModelRecord(_Data):
     parameters: dict[str, float]
     download_bytes: NonNegativeInt = 0
     notes: tuple[str, ...] = ()
+    """Pitfalls, shown to the user."""
+    examples: tuple[str, ...] = ()
+    """Prompts to begin with, that this model draws well."""
 
     @property
     def local(self) -> Path | None:
