@@ -40,7 +40,7 @@ with aside:
     if here.watched and here.picture:
         picture.previous(here.picture)
     elif here.picture:
-        picture.actions(here.picture, studio)
+        picture.details(here.picture, studio)
         picture.recipe(here.picture)
 
 contact_sheet.recent(studio, here.picture)

@@ -240,8 +240,8 @@ def test_markup_in_a_prompt_is_shown_as_it_was_typed(page: Page) -> None:
 
 
 def test_an_example_fills_the_prompt_of_a_newcomer(page: Page) -> None:
-    button(page, "a lighthouse in the fog").click()
-    expect(prompt(page)).to_have_value("a lighthouse in the fog")
+    button(page, "a red sailboat on a lake at sunset").click()
+    expect(prompt(page)).to_have_value("a red sailboat on a lake at sunset")
 
 
 def test_the_form_survives_a_visit_to_the_other_page(page: Page) -> None:

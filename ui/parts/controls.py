@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from typing import Any
 
 import streamlit as st
 
-from pipeline.errors import DarkroomError, ErrorInfo
+from pipeline.errors import ErrorInfo
 from pipeline.events import SavedImage
 from pipeline.models.registry import ModelRecord
-from pipeline.request import MAX_SEED, GenerationRequest
+from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
-from ui import form
+from ui import actions, form
 from ui.parts import model_card, text
 
-DOUBLE_CLICK_SECONDS = 1.0
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 """Keeps a field when another page is opened."""
@@ -38,7 +35,7 @@ OFFLOAD = {
 
 def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord:
     """Draw the form and return the model that is chosen in it."""
-    _begin(studio, client)
+    actions.begin(studio, client)
     record = _model(studio)
     _prompts(studio, record)
     _size(record, studio.settings.max_pixels)
@@ -59,59 +56,9 @@ def button(studio: Studio, client: str) -> None:
         icon=":material/flare:",
         width="stretch",
         shortcut="Mod+Enter",
-        on_click=_generate,
+        on_click=actions.generate,
         args=(studio, client),
     )
-
-
-def fill(studio: Studio, request: GenerationRequest) -> None:
-    """Put the settings of `request` into the form. For callbacks: it must run before the form is drawn."""
-    state.update(form.filled(request, studio.models.find(request.model or ""), studio.settings.max_pixels))
-    state.problem = None
-
-
-def keep_seed(seed: int) -> None:
-    """Use `seed` from now on. For callbacks."""
-    state.seed = seed
-
-
-def use_prompt(prompt: str) -> None:
-    """Put an example into the form. For callbacks."""
-    state.prompt = prompt
-
-
-def submit(studio: Studio, client: str, request: GenerationRequest) -> None:
-    """Queue `request` and show its job; clicks that follow within a second mean the same job."""
-    now = time.monotonic()
-    if now - state.get("clicked_at", -DOUBLE_CLICK_SECONDS) >= DOUBLE_CLICK_SECONDS:
-        state.click = uuid.uuid4().hex
-    state.clicked_at = now
-    job = studio.submit(request, client=client, idempotency_key=state.click)
-    st.query_params["job"] = job.id
-    st.query_params.pop("image", None)
-
-
-def _begin(studio: Studio, client: str) -> None:
-    """Fill the form for a new session: with the client's last request, so that a reload loses nothing."""
-    if "prompt" in state:
-        return
-    state.problem = None
-    last = next(iter(studio.jobs(client=client, limit=1)), None)
-    try:
-        record = studio.models.find(last.model) if last else studio.default.record
-    except DarkroomError:
-        last, record = None, studio.default.record
-    start = form.filled(last.request, record, studio.settings.max_pixels) if last else form.blank(record)
-    state.update(start)
-
-
-def _generate(studio: Studio, client: str) -> None:
-    state.problem = None
-    try:
-        fields = {name: state[name] for name in form.blank(studio.default.record)}
-        submit(studio, client, form.to_request(fields, studio.models.find(state.model)))
-    except DarkroomError as error:
-        state.problem = error.info
 
 
 def _under(field: str | None) -> None:
@@ -221,7 +168,14 @@ def _seed(picture: SavedImage | None) -> None:
         help_text = "The same seed and settings make the same picture. −1 draws a new seed each time."
         st.number_input("Seed", -1, MAX_SEED, key="seed", step=1, help=help_text, **KEEP)
         random_help = "Random: a new seed each time"
-        st.button("Random seed", icon=":material/casino:", key="dice", help=random_help, on_click=keep_seed, args=(-1,))
+        st.button(
+            "Random seed",
+            icon=":material/casino:",
+            key="dice",
+            help=random_help,
+            on_click=actions.keep_seed,
+            args=(-1,),
+        )
         seed = picture.seed if picture else -1
         keep_help = f"Keep this seed: {seed}, of the picture shown" if picture else "Keep the seed of a picture"
         st.button(
@@ -230,7 +184,7 @@ def _seed(picture: SavedImage | None) -> None:
             key="pin",
             help=keep_help,
             disabled=picture is None,
-            on_click=keep_seed,
+            on_click=actions.keep_seed,
             args=(seed,),
         )
     _under("seed")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.errors import DarkroomError
 from pipeline.jobs.state import JobState
 from pipeline.studio import Studio
-from ui.parts import controls, text
+from ui import actions
+from ui.parts import text
 
 
 def show(studio: Studio, client: str, job: JobState) -> None:
@@ -18,16 +18,14 @@ def show(studio: Studio, client: str, job: JobState) -> None:
     st.html(f'<p class="prompt">{text.plain(job.request.prompt)}</p>')
     with st.container(horizontal=True):
         st.button(
-            "Retry", type="primary", icon=":material/replay:", key="retry", on_click=_retry, args=(studio, client, job)
+            "Retry",
+            type="primary",
+            icon=":material/replay:",
+            key="retry",
+            on_click=actions.retry,
+            args=(studio, client, job.request),
         )
-        st.button("Edit its settings", icon=":material/edit:", on_click=controls.fill, args=(studio, job.request))
+        st.button("Edit its settings", icon=":material/edit:", on_click=actions.fill, args=(studio, job.request))
     if job.error.details:
         with st.expander("Details"):
             st.code(job.error.details, language=None)
-
-
-def _retry(studio: Studio, client: str, job: JobState) -> None:
-    try:
-        controls.submit(studio, client, job.request)
-    except DarkroomError as error:
-        st.session_state.problem = error.info

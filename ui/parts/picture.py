@@ -6,7 +6,8 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.studio import Studio
-from ui.parts import controls, text
+from ui import actions
+from ui.parts import text
 
 
 def show(image: SavedImage) -> None:
@@ -30,7 +31,7 @@ def previous(image: SavedImage) -> None:
     )
 
 
-def actions(image: SavedImage, studio: Studio) -> None:
+def details(image: SavedImage, studio: Studio) -> None:
     """What it shows, in words, and what can be done with it."""
     recipe = image.recipe
     chips = "".join(f"<span>{text.plain(fact)}</span>" for fact in text.facts(recipe))
@@ -41,14 +42,14 @@ def actions(image: SavedImage, studio: Studio) -> None:
         "Reuse these settings",
         icon=":material/replay:",
         width="stretch",
-        on_click=controls.fill,
+        on_click=actions.fill,
         args=(studio, recipe.to_request()),
     )
     st.button(
         "Keep this seed",
         icon=":material/push_pin:",
         width="stretch",
-        on_click=controls.keep_seed,
+        on_click=actions.keep_seed,
         args=(recipe.seed,),
     )
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pipeline.models.registry import ModelRecord
-from ui.parts import controls
-
-EXAMPLES = (
-    "a red house by the sea at sunset",
-    "a hot-air balloon over the mountains",
-    "a lighthouse in the fog",
-    "a cactus in the desert at night",
-    "a ghost town in the style of a Wes Anderson movie",
-)
+from ui import actions
 
 
 def show(record: ModelRecord) -> None:
@@ -25,5 +17,5 @@ def show(record: ModelRecord) -> None:
         "<p>Describe a picture in the sidebar, or begin with one of these.</p></div></div>"
     )
     with st.container(horizontal=True, gap="small", key="examples"):
-        for example in EXAMPLES:
-            st.button(example, on_click=controls.use_prompt, args=(example,))
+        for example in record.examples:
+            st.button(example, on_click=actions.use_prompt, args=(example,))

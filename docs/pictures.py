@@ -1,0 +1,159 @@
+"""Makes the pictures of the documents with the studio itself: `python -m docs.pictures`.
+
+    docs/assets/inference-steps.jpg, guidance-scale.jpg     one setting at several values, all else the same
+    docs/assets/studio.png, studio-dark.png, phone.png      the page after a picture
+    docs/assets/run.gif                                     a whole run, recorded in a browser
+
+Everything is the demo model's. Needs what the tests need: a browser.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipeline.models.registry import ROOT
+from pipeline.settings import Settings
+from pipeline.studio import Studio
+from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
+
+ASSETS = Path(__file__).with_name("assets")
+SCENE = "a red house by a lake at sunset"
+SEED = 7
+STEPS = (4, 8, 16, 28, 40)
+GUIDANCE = (1.0, 2.0, 3.5, 5.0, 7.0)
+RUN = "a ghost town in the style of a Wes Anderson movie"
+BEFORE = (
+    "a yellow hot-air balloon over the mountains at noon",
+    "a lighthouse by the sea at night",
+    "a purple castle in the hills at dawn",
+    "a red sailboat on a lake at sunset",
+)
+MARGIN, CAPTION = 12, 34
+PAPER, INK = "#faf6ef", "#2b2320"
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+def main() -> None:
+    """Make them all."""
+    ASSETS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        strips(folder)
+        with served(folder) as server, browser() as chromium:
+            for prompt in BEFORE:
+                follow(server, prompt=prompt, seed=SEED)
+            record_run(chromium, server)
+            screenshots(chromium, server)
+
+
+def strips(folder: Path) -> None:
+    """One prompt and seed, with one setting at several values."""
+    with Studio(demo_settings(folder)) as studio:
+        for name, field, values in (
+            ("inference-steps", "num_inference_steps", STEPS),
+            ("guidance-scale", "guidance_scale", GUIDANCE),
+        ):
+            made = [studio.generate(SCENE, seed=SEED, **{field: value})[0].open() for value in values]
+            label = "steps" if field == "num_inference_steps" else "guidance"
+            sheet = strip(made, [f"{label} {value:g}" for value in values])
+            sheet.save(ASSETS / f"{name}.jpg", quality=88)
+
+
+def strip(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
+    """The pictures side by side, each with its caption below."""
+    width, height = pictures[0].size
+    across = len(pictures) * (width + MARGIN) + MARGIN
+    sheet = Image.new("RGB", (across, height + MARGIN + CAPTION), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        left = MARGIN + place * (width + MARGIN)
+        sheet.paste(picture, (left, MARGIN))
+        draw.text((left + width / 2, MARGIN + height + CAPTION / 2), caption, INK, font, anchor="mm")
+    return sheet
+
+
+def record_run(chromium: Browser, server: Server) -> None:
+    """From an empty prompt to the picture, as an animated GIF."""
+    page = opened(chromium, server, DESKTOP)
+    frames = [frame(page)]
+    page.get_by_label("Prompt", exact=True).fill(RUN)
+    frames.append(frame(page))
+    page.get_by_role("button", name="Generate image").click()
+    done = page.locator(f'.print img[alt="{RUN}"]')
+    while not done.is_visible():
+        frames.append(frame(page))
+    settled(page)
+    frames.append(frame(page))
+    pause = [900, 1200, *[160] * (len(frames) - 3), 3500]
+    frames[0].save(
+        ASSETS / "run.gif", save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True, disposal=1
+    )
+    page.context.close()
+
+
+def frame(page: Page) -> Image.Image:
+    """The page as one frame: small, with few colours."""
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return image.resize((960, 600), Image.Resampling.LANCZOS).quantize(96, dither=Image.Dither.NONE)
+
+
+def screenshots(chromium: Browser, server: Server) -> None:
+    """The page with a picture on it: light, dark, and on a phone."""
+    for name, size, scheme in (
+        ("studio", DESKTOP, "light"),
+        ("studio-dark", DESKTOP, "dark"),
+        ("phone", PHONE, "light"),
+    ):
+        page = opened(chromium, server, size, color_scheme=scheme)
+        latest = page.request.get(f"{server.url}/api/v1/images?limit=1").json()[0]["id"]
+        page.goto(f"{server.url}/?image={latest}")
+        settled(page)
+        page.locator(".print img").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+        page.screenshot(path=ASSETS / f"{name}.png")
+        page.context.close()
+
+
+def opened(chromium: Browser, server: Server, size: dict[str, int], **options: Any) -> Page:
+    """The studio's page in a new browser of that size."""
+    page = chromium.new_context(viewport=size, **options).new_page()
+    page.goto(server.url)
+    settled(page)
+    return page
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Server]:
+    """The studio with the demo model."""
+    settings = demo_settings(folder / "served")
+    settings.outputs.parent.mkdir(parents=True)
+    server = start(settings.outputs.parent, ROOT / "demo" / "checkpoint", DARKROOM_MODEL="auto")
+    yield server
+    stop(server)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
+        yield chromium
+        chromium.close()
+
+
+def demo_settings(folder: Path) -> Settings:
+    """Settings of a studio that draws with the demo model into `folder`."""
+    return Settings(_env_file=None, model="demo", outputs=folder / "outputs", cache=folder / "cache")
+
+
+if __name__ == "__main__":
+    main()

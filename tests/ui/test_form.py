@@ -1,0 +1,71 @@
+"""The sidebar's fields as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidRequest
+from pipeline.models.registry import ModelRecord, Registry
+from pipeline.request import GenerationRequest
+from ui import form
+
+REGISTRY = Registry.read()
+LARGE = REGISTRY.find("stable-diffusion-3.5-medium")
+DEMO = REGISTRY.find("demo")
+MAX_PIXELS = 4_194_304
+
+
+@pytest.mark.parametrize("record", REGISTRY.records, ids=lambda record: record.id)
+def test_every_preset_is_a_size_that_the_model_takes_and_the_native_one_comes_first(record: ModelRecord) -> None:
+    sizes = list(form.presets(record, MAX_PIXELS))
+    assert sizes[0] == record.size.native
+    for width, height in sizes:
+        record.check(GenerationRequest(prompt="x", width=width, height=height))
+
+
+def test_presets_have_many_shapes_of_about_the_native_area() -> None:
+    sizes = form.presets(LARGE, MAX_PIXELS)
+    assert {round(width / height, 1) for width, height in sizes} >= {0.7, 1.0, 1.5, 1.8}
+    assert all(0.9 < width * height / 1024**2 < 1.1 for width, height in sizes)
+
+
+def test_a_model_of_one_size_offers_no_other() -> None:
+    assert form.has_one_size(DEMO)
+    assert list(form.presets(DEMO, MAX_PIXELS)) == [DEMO.size.native]
+
+
+def test_a_blank_form_asks_for_what_the_record_recommends() -> None:
+    request = form.to_request(form.blank(LARGE) | {"prompt": "a boat"}, LARGE)
+    assert request.num_inference_steps == LARGE.steps.default
+    assert request.guidance_scale == LARGE.guidance.default
+    assert (request.width, request.height) == LARGE.size.native
+    assert request.seed == -1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"seed": 0, "guidance_scale": 1.0, "num_inference_steps": 1},
+        {"width": 1248, "height": 832, "negative_prompt": "fog", "quantization": "nf4", "offload": "group"},
+        {"width": 512, "height": 1024, "num_images": 4},
+    ],
+)
+def test_a_form_filled_from_a_request_asks_for_the_same_again(fields: dict[str, Any]) -> None:
+    request = GenerationRequest(prompt="a boat", **fields)
+    filled = form.filled(request, LARGE, MAX_PIXELS)
+    again = form.to_request(filled, LARGE)
+    assert {name: getattr(again, name) for name in fields} == fields
+
+
+def test_an_empty_prompt_names_its_field() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        form.to_request(form.blank(DEMO), DEMO)
+    assert caught.value.info.field == "prompt"
+
+
+def test_what_is_changed_under_advanced_is_counted() -> None:
+    assert form.changed(form.blank(DEMO)) == 0
+    assert form.changed(form.blank(DEMO) | {"quantization": "nf4", "offload": "none"}) == 2

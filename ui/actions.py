@@ -1,0 +1,84 @@
+"""What the buttons do: callbacks, which Streamlit runs before it draws the page again.
+
+The form lives in the session under the names of its fields, and `problem` holds what the last click complained about.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import streamlit as st
+
+from pipeline.errors import DarkroomError
+from pipeline.request import GenerationRequest
+from pipeline.studio import Studio
+from ui import form
+
+DOUBLE_CLICK_SECONDS = 1.0
+state = st.session_state
+
+
+def begin(studio: Studio, client: str) -> None:
+    """Fill the form of a new session: with the client's last request, so that a reload loses nothing."""
+    if "prompt" in state:
+        return
+    state.problem = None
+    last = next(iter(studio.jobs(client=client, limit=1)), None)
+    try:
+        record = studio.models.find(last.model) if last else studio.default.record
+    except DarkroomError:
+        last, record = None, studio.default.record
+    start = form.filled(last.request, record, studio.settings.max_pixels) if last else form.blank(record)
+    state.update(start)
+
+
+def fill(studio: Studio, request: GenerationRequest) -> None:
+    """Put the settings of `request` into the form."""
+    state.problem = None
+    try:
+        record = studio.models.find(request.model) if request.model else studio.default.record
+        state.update(form.filled(request, record, studio.settings.max_pixels))
+    except DarkroomError as error:
+        state.problem = error.info
+
+
+def keep_seed(seed: int) -> None:
+    """Use `seed` from now on; -1 draws one each time."""
+    state.seed = seed
+
+
+def use_prompt(prompt: str) -> None:
+    """Put an example into the form."""
+    state.prompt = prompt
+
+
+def generate(studio: Studio, client: str) -> None:
+    """Queue what the form asks for, or say what is wrong with it."""
+    state.problem = None
+    try:
+        record = studio.models.find(state.model)
+        fields = {name: state[name] for name in form.blank(record)}
+        _submit(studio, client, form.to_request(fields, record))
+    except DarkroomError as error:
+        state.problem = error.info
+
+
+def retry(studio: Studio, client: str, request: GenerationRequest) -> None:
+    """Queue the request of a failed job once more."""
+    state.problem = None
+    try:
+        _submit(studio, client, request)
+    except DarkroomError as error:
+        state.problem = error.info
+
+
+def _submit(studio: Studio, client: str, request: GenerationRequest) -> None:
+    """Queue `request` and show its job; clicks that follow within a second mean the same job."""
+    now = time.monotonic()
+    if now - state.get("clicked_at", -DOUBLE_CLICK_SECONDS) >= DOUBLE_CLICK_SECONDS:
+        state.click = uuid.uuid4().hex
+    state.clicked_at = now
+    job = studio.submit(request, client=client, idempotency_key=state.click)
+    st.query_params["job"] = job.id
+    st.query_params.pop("image", None)
