@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,8 +52,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     with Studio(persistent=True) as studio:
         app.state.studio = studio
         shared.hold(studio, CLIENT_COOKIE)
+        threading.Thread(target=_tell_the_terminal, args=(studio,), daemon=True).start()
         async with pages.lifespan()(app):
             yield
+
+
+def _tell_the_terminal(studio: Studio) -> None:
+    """Which model runs and why, the GPUs, and what is wrong: all that the start-up checks found worth a line."""
+    told = [check for check in studio.doctor() if check.name == "GPU" or check.ok is False]
+    lines = [f"Model: {studio.default.record.name}. {studio.default.reason}"]
+    lines += [f"{check.finding} {check.remedy}".strip() for check in told]
+    sys.stderr.write("".join(f"  {line}\n" for line in lines))
 
 
 def _limit_shutdown() -> None:

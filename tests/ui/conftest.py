@@ -49,7 +49,6 @@ def start(folder: Path, checkpoint: Path, **environment: str) -> Server:
         "DARKROOM_OUTPUTS": str(settings.outputs),
         "DARKROOM_CACHE": str(settings.cache),
         "DARKROOM_MODEL": "tiny",
-        "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (folder / "server.log").open("wb") as log:

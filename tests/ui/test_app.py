@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import PATIENCE_MS, ROOT, Server, start, stop
 
@@ -54,6 +54,14 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_the_web_process_never_loads_torch(server: Server) -> None:
     loaded = {Path(mapped.path).name for mapped in psutil.Process(server.process.pid).memory_maps()}
     assert not [name for name in loaded if name.startswith("libtorch")]
+
+
+def test_the_terminal_is_told_which_model_runs_and_what_computes(page: Page, server: Server) -> None:
+    page.get_by_role("link", name="System").click()
+    expect(page.get_by_role("heading", name="Checks")).to_be_visible()
+    printed = (server.outputs.parent / "server.log").read_text(encoding="utf-8")
+    assert "Model: Tiny." in printed
+    assert "GPU" in printed
 
 
 def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path, tiny_checkpoint: Path) -> None:
