@@ -71,7 +71,8 @@ def test_the_number_of_steps_reaches_the_pipeline(run: Runner, engine: Engine, s
 def test_guidance_reaches_the_pipeline_and_zero_is_a_value(run: Runner, engine: Engine) -> None:
     default, zero, strong = run(), run(guidance_scale=0.0), run(guidance_scale=8.5)
     assert engine._loaded.pipeline.guidance_scale == 8.5
-    assert [made.pictures[0].recipe.guidance_scale for made in (default, zero, strong)] == [4.5, 0.0, 8.5]
+    own = engine._loaded.record.guidance.default
+    assert [made.pictures[0].recipe.guidance_scale for made in (default, zero, strong)] == [own, 0.0, 8.5]
     assert len({made.digests[0] for made in (default, zero, strong)}) == 3
 
 

@@ -30,7 +30,9 @@ def test_quantised_float32_weights_shrink_and_draw(
     assert recipe.quantization == use.quantization == quantization
     assert use.parameters == before.parameters
     assert use.bytes_before == before.bytes_after
-    assert use.bytes_after < most * use.bytes_before
+    # SD3's table of positions is no weight, and never quantised.
+    table = sum(buffer.nbytes for buffer in engine._loaded.pipeline.transformer.buffers())
+    assert use.bytes_after - table < most * (use.bytes_before - table)
     assert made.digests != plain.digests
     assert len(set(made.pictures[0].rgb)) > 50
 
