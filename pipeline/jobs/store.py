@@ -79,6 +79,8 @@ class JobStore:
         )
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")
+        # Safe in any crash of the process; only a power cut can lose the last moments. Saves a flush for each change.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
 
     def add(

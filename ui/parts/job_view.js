@@ -90,6 +90,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   };
 
   at('prompt').textContent = data.prompt;
+  at('tray').classList.toggle('several', several);
   at('preview').alt = `Preview: ${data.prompt}`;
   at('sheet').style.aspectRatio = `${data.width} / ${data.height}`;
   at('tray').style.setProperty('--shape', data.width / data.height);
