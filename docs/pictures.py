@@ -26,8 +26,8 @@ from pipeline.studio import Studio
 from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
 
 ASSETS = Path(__file__).with_name("assets")
-SCENE = "a red house by a lake at sunset"
-SEED = 7
+SCENE = "a little town in the mountains at night"
+SEED = 4
 STEPS = (4, 8, 16, 28, 40)
 GUIDANCE = (1.0, 2.0, 3.5, 5.0, 7.0)
 RUN = "a ghost town in the style of a Wes Anderson movie"
