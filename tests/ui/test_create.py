@@ -236,7 +236,8 @@ def test_an_unknown_job_in_the_address_is_told_in_a_sentence(open_page: Callable
 def test_markup_in_a_prompt_is_shown_as_it_was_typed(page: Page) -> None:
     words = "<img src=x onerror=alert(1)> **bold** $x$ :red[x]"
     generate(page, words)
-    expect(page.locator("p.prompt").filter(has_text="onerror")).to_have_text(words)
+    expect(page.locator(".print img")).to_have_attribute("alt", words)
+    expect(page.get_by_test_id("stHtml").locator("p.prompt")).to_have_text(words)
 
 
 def test_an_example_fills_the_prompt_of_a_newcomer(page: Page) -> None:
