@@ -62,7 +62,7 @@ def _tell_the_terminal(studio: Studio) -> None:
     told = [check for check in studio.doctor() if check.name == "GPU" or check.ok is False]
     lines = [f"Model: {studio.default.record.name}. {studio.default.reason}"]
     lines += [f"{check.finding} {check.remedy}".strip() for check in told]
-    sys.stderr.write("".join(f"  {line}\n" for line in lines))
+    sys.stdout.write("".join(f"  {line}\n" for line in lines))
 
 
 def _limit_shutdown() -> None:

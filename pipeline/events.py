@@ -137,5 +137,6 @@ Event = Annotated[
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event as JSON."""
 
+Last = Failed | Cancelled | Finished
 LAST = (Failed, Cancelled, Finished)
-"""The kinds of event after which a job has no more."""
+"""The kinds of event after which a job has no more. Their types are the names of the states in which it ends."""

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
-from pipeline.errors import DarkroomError, ErrorInfo, FolderInUse, InvalidRequest, JobCancelled
+from pipeline.errors import DarkroomError, ErrorInfo, FolderInUse, InvalidRequest, JobCancelled, OutputUnwritable
 from pipeline.events import LAST, Cancelled, Event, Failed, Finished, Saved, SavedImage, Warned
 from pipeline.gallery import Gallery
 from pipeline.jobs.dispatcher import Dispatcher
@@ -309,6 +309,11 @@ def _claim(settings: Settings) -> FileLock:
             f"Another studio (process {_holder(note)}) already runs the queue in {settings.outputs}.",
             "Use that one, stop it, or set DARKROOM_OUTPUTS to another folder.",
         ) from None
+    except OSError as error:
+        raise OutputUnwritable(
+            f"The queue cannot be kept in {settings.data_folder}: {error.strerror or error}.",
+            "Make the folder writable, or set DARKROOM_OUTPUTS to another one.",
+        ) from error
     note.write_text(json.dumps({"pid": os.getpid()}))
     return lock
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
-from pipeline.events import Event
+from pipeline.events import Cancelled, Event, Failed, Finished
 from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
 
 if TYPE_CHECKING:
@@ -98,11 +98,11 @@ def run(engine: Engine, message: Run, mailbox: Mailbox) -> None:
     try:
         for picture in engine.generate(message.request, message.record, message.indices, emit, cancelled):
             mailbox.send(Made(job_id, picture))
-        ended = Ended(job_id, "finished")
+        ended = Ended(job_id, Finished())
     except GenerationCancelled:
-        ended = Ended(job_id, "cancelled")
+        ended = Ended(job_id, Cancelled())
     except Exception as error:
-        ended = Ended(job_id, "failed", describe(error))
+        ended = Ended(job_id, Failed(error=describe(error)))
     mailbox.send(Loaded(engine.loaded))
     mailbox.send(ended)
 

@@ -19,7 +19,7 @@ from pipeline.events import (
     Cancelled,
     Event,
     Failed,
-    Finished,
+    Last,
     Loading,
     Picture,
     Queued,
@@ -112,7 +112,7 @@ class Dispatcher:
         self._saver.shutdown(wait=True)
         for job_id in left:
             if self._store.get(job_id).status not in ENDED:
-                self._conclude(job_id, "cancelled", None)
+                self._end(job_id, Cancelled())
 
     # -- jobs -------------------------------------------------------------------------------------------------
 
@@ -144,8 +144,7 @@ class Dispatcher:
         with self._lock:
             self._store.get(job_id)
             if self._line.leave(job_id):
-                self._store.end(job_id, "cancelled")
-                self.feed.publish(job_id, Cancelled())
+                self._end(job_id, Cancelled())
                 self._tell_positions()
                 return
             for slot in self._slots:
@@ -225,8 +224,7 @@ class Dispatcher:
         try:
             record = self._registry.find(row.model)
         except UnknownModel as error:  # its record was removed while the job waited
-            self._store.end(job_id, "failed", error.info)
-            self.feed.publish(job_id, Failed(error=error.info))
+            self._end(job_id, Failed(error=error.info))
             return
         self._store.begin(job_id)
         slot.active = ActiveJob(job_id, row.warnings)
@@ -295,8 +293,8 @@ class Dispatcher:
                     self._on_event(slot, job_id, event)
                 case Made(job_id, picture):
                     self._saver.submit(self._save, job_id, picture)
-                case Ended(job_id, outcome, error):
-                    self._on_ended(slot, job_id, outcome, error)
+                case Ended(job_id, last):
+                    self._on_ended(slot, job_id, last)
 
     def _on_ready(self, slot: _Slot, report: EngineReport) -> None:
         slot.ready, self._fast_deaths = True, 0
@@ -319,12 +317,11 @@ class Dispatcher:
             self._store.warn(active.job_id, active.warnings)
         self.feed.publish(active.job_id, event)
 
-    def _on_ended(self, slot: _Slot, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
+    def _on_ended(self, slot: _Slot, job_id: str, last: Last) -> None:
         active, slot.active = slot.active, None
         if active is None or active.job_id != job_id:
             return
-        self._concluding[job_id] = active
-        self._saver.submit(self._conclude, job_id, outcome, error)
+        self._end_after_saving(active, last)
         self._dispatch()
 
     def _on_exit(self, worker: Worker, code: int, printed: str) -> None:
@@ -347,8 +344,7 @@ class Dispatcher:
         """The worker ended under a job: cancelled jobs wanted that, ones not begun are tried once more."""
         row = self._store.get(active.job_id)
         if active.cancelled:
-            self._concluding[row.id] = active
-            self._saver.submit(self._conclude, row.id, "cancelled", None)
+            self._end_after_saving(active, Cancelled())
         elif not active.denoising and row.attempts < 2:
             self._store.requeue(row.id)
             self._line.join(row)
@@ -359,8 +355,7 @@ class Dispatcher:
                 "It has been started again, and finished pictures are safe. Run the job once more.",
                 details=printed,
             )
-            self._concluding[row.id] = active
-            self._saver.submit(self._conclude, row.id, "failed", died.info)
+            self._end_after_saving(active, Failed(error=died.info))
 
     def _count_fast_death(self, code: int, printed: str) -> None:
         self._fast_deaths += 1
@@ -373,9 +368,20 @@ class Dispatcher:
 
     def _fail_waiting(self, error: ErrorInfo) -> None:
         for job_id in self._line.leave_all():
-            self._store.end(job_id, "failed", error)
-            self.feed.publish(job_id, Failed(error=error))
+            self._end(job_id, Failed(error=error))
         self._tell_positions()
+
+    # -- the end of a job ---------------------------------------------------------------------------------------
+
+    def _end(self, job_id: str, last: Last) -> None:
+        """Write the end down, then tell it: whoever hears it can rely on it."""
+        self._store.end(job_id, last.type, last.error if isinstance(last, Failed) else None)
+        self.feed.publish(job_id, last)
+
+    def _end_after_saving(self, active: ActiveJob, last: Last) -> None:
+        """End a job once the pictures that it has made are saved; until then it counts as unfinished."""
+        self._concluding[active.job_id] = active
+        self._saver.submit(self._conclude, active.job_id, last)
 
     # -- on the saver's thread ----------------------------------------------------------------------------------
 
@@ -383,17 +389,7 @@ class Dispatcher:
         image = self._keeper.save(picture, job_id)
         self.feed.publish(job_id, Saved(image=image))
 
-    def _conclude(self, job_id: str, outcome: str, error: ErrorInfo | None) -> None:
-        """Write the end down, then tell it: whoever hears it can rely on it."""
+    def _conclude(self, job_id: str, last: Last) -> None:
         with self._lock:
-            if outcome == "failed" and error is not None:
-                self._store.end(job_id, "failed", error)
-                last: Event = Failed(error=error)
-            elif outcome == "cancelled":
-                self._store.end(job_id, "cancelled")
-                last = Cancelled()
-            else:
-                self._store.end(job_id, "finished")
-                last = Finished()
             self._concluding.pop(job_id, None)
-            self.feed.publish(job_id, last)
+            self._end(job_id, last)

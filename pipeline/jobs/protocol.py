@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from pipeline.errors import ErrorInfo
-from pipeline.events import Event, Picture
+from pipeline.events import Event, Last, Picture
 from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
@@ -78,8 +77,7 @@ class Ended:
     """From the worker: the job is over, one way or another."""
 
     job_id: str
-    outcome: Literal["finished", "cancelled", "failed"]
-    error: ErrorInfo | None = None
+    last: Last
 
 
 ToWorker = Preload | Run | Cancel

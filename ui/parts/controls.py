@@ -82,8 +82,8 @@ def _model(studio: Studio) -> ModelRecord:
 
 
 def _prompts(studio: Studio, record: ModelRecord) -> None:
-    placeholder = "A lighthouse by the sea at sunset"
-    st.text_area("Prompt", key="prompt", height=110, placeholder=placeholder, **KEEP)
+    hint = next(iter(record.examples), None)
+    st.text_area("Prompt", key="prompt", height=110, placeholder=hint, **KEEP)
     _tokens(studio, record, state.prompt)
     _under("prompt")
     if record.negative_prompt:
