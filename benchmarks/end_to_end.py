@@ -25,7 +25,7 @@ from benchmarks.measure import MODEL, PROMPT, empty_outputs, middle, table
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 
-PAIRS = 12
+PAIRS = 40
 
 
 def plain(record: ModelRecord) -> Callable[[int], str]:

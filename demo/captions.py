@@ -166,7 +166,7 @@ def _subject(rng: random.Random, scene: Scene, terse: bool) -> str:
             return f"{lead} {adjective} {tail}".strip()
         return view
     noun = rng.choice(NOUNS[scene.thing])
-    named = scene.colour and scene.style not in MONOCHROME and rng.random() < 0.96
+    named = scene.colour and scene.style not in MONOCHROME and rng.random() < 0.8
     if named:
         noun = f"{rng.choice(SHADES[scene.colour])} {noun}"
     if scene.weather == "snow" and rng.random() < 0.08:

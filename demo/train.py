@@ -50,6 +50,11 @@ class Run:
         return self.out / "latents.pt"
 
     @property
+    def corpus(self) -> Path:
+        """What the tokenizers were trained on, so that a run survives a change of the captions' wording."""
+        return self.out / "corpus.txt"
+
+    @property
     def stable(self) -> Path:
         """State of the stable phase, the one to continue from."""
         return self.out / "flow-stable.pt"
@@ -84,8 +89,10 @@ def load_autoencoder(run: Run) -> AutoencoderKL:
 
 def build_networks(run: Run) -> Networks:
     """Networks with freshly trained tokenizers and random weights, the same every time."""
+    if not run.corpus.exists():
+        run.corpus.write_text("\n".join(corpus()))
     torch.manual_seed(0)
-    return Networks(TextEncoders(corpus())).to(run.device)
+    return Networks(TextEncoders(run.corpus.read_text().split("\n"))).to(run.device)
 
 
 def build_trainer(run: Run) -> FlowTrainer:

@@ -20,7 +20,6 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipeline.models.registry import ROOT
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
@@ -135,9 +134,7 @@ def opened(chromium: Browser, server: Server, size: dict[str, int], **options: A
 @contextmanager
 def served(folder: Path) -> Iterator[Server]:
     """The studio with the demo model."""
-    settings = demo_settings(folder / "served")
-    settings.outputs.parent.mkdir(parents=True)
-    server = start(settings.outputs.parent, ROOT / "demo" / "checkpoint", DARKROOM_MODEL="auto")
+    server = start(demo_settings(folder / "served"), DARKROOM_MODEL="auto")
     yield server
     stop(server)
 

@@ -48,9 +48,10 @@ def keep_seed(seed: int) -> None:
     state.seed = seed
 
 
-def use_prompt(prompt: str) -> None:
-    """Put an example into the form."""
+def try_example(studio: Studio, client: str, prompt: str) -> None:
+    """Put an example into the form and make it at once: on a phone nobody would see the form being filled."""
     state.prompt = prompt
+    generate(studio, client)
 
 
 def generate(studio: Studio, client: str) -> None:

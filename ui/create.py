@@ -21,7 +21,7 @@ if here.lost:
     st.info(here.lost, icon=":material/search_off:")
 
 if not (here.watched or here.ended or here.picture):
-    welcome.show(record)
+    welcome.show(studio, client, record)
 
 table, aside = st.columns([2, 1], gap="large")
 

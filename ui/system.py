@@ -34,7 +34,7 @@ with right:
     st.html(f'<p class="row">{text.plain(engine.WORDS[state.status] + loaded)}</p>')
     rows = "".join(
         f"<dt>{text.plain(device.label)}</dt>"
-        f"<dd>{device.memory_free / 2**30:.1f} of {device.memory_total / 2**30:.1f} GB free</dd>"
+        f"<dd>{device.memory_free / 1e9:.1f} of {device.memory_total / 1e9:.1f} GB free</dd>"
         for device in state.hardware.devices
     )
     st.html(f'<dl class="recipe">{rows}</dl>')

@@ -32,6 +32,8 @@ MAX_SIDE = 256
 """Longest side of a preview, in pixels."""
 SHARE = 0.02
 """Share of the generation's time that previews may take."""
+PAUSE = 0.1
+"""Seconds, at least, between two previews; more often nobody looks."""
 _CHART = 256
 
 
@@ -56,13 +58,16 @@ class Projection:
 
 
 class Previewer:
-    """Previews of one picture, as many as fit into `SHARE` of the time that has gone by since it was made."""
+    """Previews of one picture: each is followed by a pause, of which the time it took is at most `SHARE`.
+
+    A flow's first step gives none: its latents are nearly noise, and an estimate takes two.
+    """
 
     def __init__(self, projection: Projection, scheduler: Any) -> None:
         self._projection = projection
         self._flow = scheduler if isinstance(scheduler, FlowMatchEulerDiscreteScheduler) else None
         self._last: torch.Tensor | None = None
-        self._began, self.spent = perf_counter(), 0.0
+        self._next = perf_counter()
 
     def after(self, step: int, latents: torch.Tensor) -> bytes | None:
         """A JPEG after step `step` (from 0) left `latents` (1, channels, height, width); None when time forbids."""
@@ -70,10 +75,12 @@ class Previewer:
             return None
         previous, self._last = self._last, latents
         now = perf_counter()
-        if self.spent > SHARE * (now - self._began):
+        noise = self._flow is not None and previous is None
+        if noise or now < self._next:
             return None
         jpeg = self._projection.jpeg(self._estimate(step, previous, latents)[0])
-        self.spent += perf_counter() - now
+        done = perf_counter()
+        self._next = done + max(PAUSE, (done - now) / SHARE)
         return jpeg
 
     def _estimate(self, step: int, previous: torch.Tensor | None, latents: torch.Tensor) -> torch.Tensor:

@@ -102,8 +102,24 @@ def test_latents_of_another_form_are_not_shown() -> None:
 
 
 def test_previews_wait_when_they_have_had_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 1.0, 2.0, 3.0, 60.0, 61.0])
+    clock = iter([0.0, 1.0, 2.0, 3.0, 52.0, 52.001])
     monkeypatch.setattr("pipeline.engine.preview.perf_counter", lambda: next(clock))
     previewer = Previewer(Projection(torch.rand(5, 3)), scheduler=None)
     latents = torch.randn(1, 4, 8, 8)
     assert [previewer.after(step, latents) is not None for step in range(3)] == [True, False, True]
+
+
+def test_previews_are_not_shown_faster_than_anyone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 1.0005, 1.09, 1.11, 1.1105])
+    monkeypatch.setattr("pipeline.engine.preview.perf_counter", lambda: next(clock))
+    previewer = Previewer(Projection(torch.rand(5, 3)), scheduler=None)
+    latents = torch.randn(1, 4, 8, 8)
+    assert [previewer.after(step, latents) is not None for step in range(3)] == [True, False, True]
+
+
+def test_the_first_step_of_a_flow_is_noise_and_not_shown() -> None:
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler.set_timesteps(5)
+    previewer = Previewer(Projection(torch.rand(5, 3)), scheduler)
+    latents = torch.randn(1, 4, 8, 8)
+    assert [previewer.after(step, latents) is not None for step in range(2)] == [False, True]

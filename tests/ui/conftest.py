@@ -16,6 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
+from pipeline.settings import Settings
 from tests.conftest import tiny_settings
 
 ROOT = Path(__file__).parents[2]
@@ -39,19 +40,19 @@ class Server:
         return httpx.get(self.url + path, timeout=PATIENCE_MS / 1000)
 
 
-def start(folder: Path, checkpoint: Path, **environment: str) -> Server:
-    """Start the studio on a free port, with its own folders, and wait until it answers."""
-    settings = tiny_settings(folder, checkpoint)
+def start(settings: Settings, **environment: str) -> Server:
+    """Start the studio on a free port, with the folders and model of `settings`, and wait until it answers."""
+    settings.outputs.parent.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {
         "DARKROOM_OUTPUTS": str(settings.outputs),
         "DARKROOM_CACHE": str(settings.cache),
-        "DARKROOM_MODEL": "tiny",
+        "DARKROOM_MODEL": settings.model,
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with (folder / "server.log").open("wb") as log:
+    with (settings.outputs.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | environment, stdout=log, stderr=log)
     url = f"http://localhost:{port}"
     with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=PATIENCE_MS / 1000) as patient:
@@ -80,7 +81,7 @@ def stop(server: Server) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("ui"), tiny_checkpoint)
+    server = start(tiny_settings(tmp_path_factory.mktemp("ui"), tiny_checkpoint))
     follow(server, num_inference_steps=1)
     yield server
     stop(server)

@@ -13,13 +13,14 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.conftest import tiny_settings
 from tests.ui.conftest import PATIENCE_MS, ROOT, Server, start, stop
 
 
 @pytest.fixture
 def locked(tmp_path: Path, tiny_checkpoint: Path) -> Iterator[Server]:
     """A studio that asks for the token `sesame`."""
-    server = start(tmp_path, tiny_checkpoint, DARKROOM_TOKEN="sesame", DARKROOM_PRELOAD="false")
+    server = start(tiny_settings(tmp_path, tiny_checkpoint), DARKROOM_TOKEN="sesame", DARKROOM_PRELOAD="false")
     yield server
     stop(server)
 
@@ -65,7 +66,7 @@ def test_the_terminal_is_told_which_model_runs_and_what_computes(page: Page, ser
 
 
 def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    server = start(tmp_path, tiny_checkpoint)
+    server = start(tiny_settings(tmp_path, tiny_checkpoint))
     job = httpx.post(f"{server.url}/api/v1/jobs", json={"prompt": "a boat", "num_inference_steps": 1000}).json()
     workers = psutil.Process(server.process.pid).children(recursive=True)
     with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job['id']}/events", timeout=PATIENCE_MS / 1000) as events:

@@ -240,9 +240,11 @@ def test_markup_in_a_prompt_is_shown_as_it_was_typed(page: Page) -> None:
     expect(page.get_by_test_id("stHtml").locator("p.prompt")).to_have_text(words)
 
 
-def test_an_example_fills_the_prompt_of_a_newcomer(page: Page) -> None:
-    button(page, "a red sailboat on a lake at sunset").click()
-    expect(prompt(page)).to_have_value("a red sailboat on a lake at sunset")
+def test_an_example_fills_the_prompt_of_a_newcomer_and_is_made(page: Page) -> None:
+    words = "a red sailboat on a lake at sunset"
+    button(page, words).click()
+    expect(prompt(page)).to_have_value(words)
+    expect(page.locator(f'.print img[alt="{words}"]')).to_be_visible()
 
 
 def test_the_form_survives_a_visit_to_the_other_page(page: Page) -> None:

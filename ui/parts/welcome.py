@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from pipeline.models.registry import ModelRecord
+from pipeline.studio import Studio
 from ui import actions
 
 
-def show(record: ModelRecord) -> None:
+def show(studio: Studio, client: str, record: ModelRecord) -> None:
     """A frame in the shape of the coming picture, and prompts to click."""
     width, height = record.size.native
     st.html(
@@ -18,4 +19,4 @@ def show(record: ModelRecord) -> None:
     )
     with st.container(horizontal=True, gap="small", key="examples"):
         for example in record.examples:
-            st.button(example, on_click=actions.use_prompt, args=(example,))
+            st.button(example, on_click=actions.try_example, args=(studio, client, example))
