@@ -40,6 +40,18 @@ class Loading(_Event):
     total: int
 
 
+class Fetching(_Event):
+    """A file of the model comes from the hub: `done` of `total` bytes of all its files are here."""
+
+    type: Literal["fetching"] = "fetching"
+    file: str
+    done: int
+    total: int
+    bytes_per_second: float
+    seconds_left: float | None
+    """None until the speed is known."""
+
+
 class Step(_Event):
     """Denoising step `step` of `total` of picture `image_index` is done; `seconds_left` counts the whole job."""
 
@@ -131,7 +143,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Queued | Loading | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
+    Queued | Fetching | Loading | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

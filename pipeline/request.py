@@ -20,10 +20,24 @@ MAX_SEED = 2**32 - 1
 MAX_IMAGES = 16
 MAX_PROMPT_CHARACTERS = 4000
 
-Quantization = Literal["auto", "none", "nf4", "int8"]
+MAX_LORAS = 8
+
+Quantization = Literal["auto", "none", "nf4", "nf4-full", "int8"]
+"""`nf4-full` also quantises the layers that transformers keeps in 16 bits, T5's `wo`."""
+Precision = Literal["none", "nf4", "nf4-full", "int8"]
 Offload = Literal["auto", "none", "model", "group", "sequential"]
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT_CHARACTERS)]
+FileName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class LoraUse(BaseModel):
+    """A LoRA that takes part, by the name of its file in the `loras` folder, without folder or ending."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: FileName
+    weight: float = Field(1.0, ge=-4, le=4, description="How strongly it takes part; 1 is as it was trained.")
 
 
 class GenerationRequest(BaseModel):
@@ -46,8 +60,13 @@ class GenerationRequest(BaseModel):
     seed: int = Field(-1, ge=-1, le=MAX_SEED, description="Seed of the first picture; -1 draws one.")
     num_images: int = Field(1, ge=1, le=MAX_IMAGES, description="How many pictures.")
     scheduler: str | None = Field(None, max_length=100, description="Scheduler class; None is the model's own.")
-    quantization: Quantization = Field("auto", description="Weight precision; auto follows the model's record.")
-    offload: Offload = Field("auto", description="Where weights rest on a GPU machine; auto follows the record.")
+    quantization: Quantization = Field("auto", description="Weight precision; auto is what the planner chooses.")
+    component_quantization: dict[str, Quantization] = Field(
+        {}, description="Precision of single components, such as `transformer`, instead of `quantization`."
+    )
+    offload: Offload = Field("auto", description="Where weights rest on a GPU machine; auto is what fits best.")
+    loras: tuple[LoraUse, ...] = Field((), max_length=MAX_LORAS, description="LoRAs to add to the model.")
+    vae: FileName | None = Field(None, description="A VAE of the `vae` folder instead of the model's own.")
 
     @model_validator(mode="after")
     def _every_seed_in_range(self) -> Self:
@@ -90,11 +109,22 @@ class ComponentUse(BaseModel):
 
     parameters: int
     dtype: str
-    quantization: Literal["none", "nf4", "int8"] = "none"
+    quantization: Precision = "none"
     bytes_before: int
     """Size of the weights in `dtype`, without quantisation."""
     bytes_after: int
     """Size of the weights as held in memory."""
+
+
+class FileUse(BaseModel):
+    """A weight file beside the checkpoint that took part: a LoRA or a VAE."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sha256: str
+    weight: float | None = None
+    """Of a LoRA."""
 
 
 class Recipe(BaseModel):
@@ -120,8 +150,12 @@ class Recipe(BaseModel):
     scheduler_config: dict[str, Any]
     arguments: dict[str, Any] = {}
     """Further arguments that the pipeline was called with, such as `max_sequence_length`."""
-    quantization: Literal["none", "nf4", "int8"]
+    quantization: Precision
+    component_quantization: dict[str, Precision] = {}
+    """Components that were held otherwise than `quantization` says."""
     offload: Literal["none", "model", "group", "sequential"]
+    loras: tuple[FileUse, ...] = ()
+    vae: FileUse | None = None
     dtype: str
     device: str
     """Device kind and name, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
@@ -146,7 +180,10 @@ class Recipe(BaseModel):
             "seed": self.seed,
             "scheduler": self.scheduler,
             "quantization": self.quantization,
+            "component_quantization": self.component_quantization,
             "offload": self.offload,
+            "loras": [{"name": use.name, "weight": use.weight} for use in self.loras],
+            "vae": self.vae.name if self.vae else None,
         }
         return parse_request(**(fields | changes))
 

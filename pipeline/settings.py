@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     model: str = Field("auto", description="Model to use when none is named; `auto` takes the best that can run here.")
     outputs: Path = Field(Path("outputs"), description="Folder for pictures, the queue and the index.")
     cache: Path = Field(Path("~/.cache/darkroom"), description="Folder for what can be made again.")
+    weights: Path = Field(
+        Path("models"), description="Folder of weight files of one's own: `checkpoints/`, `loras/` and `vae/` in it."
+    )
     workers: PositiveInt | Literal["auto"] = Field(
         "auto", description="Worker processes; `auto` is one for each GPU, else one."
     )
@@ -43,7 +46,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("outputs", "cache")
+    @field_validator("outputs", "cache", "weights")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()

@@ -176,14 +176,14 @@ def _arguments(loaded: Loaded, plan: Plan, index: int) -> dict[str, Any]:
     record = loaded.record
     negative = {"negative_prompt": plan.negative_prompt} if plan.negative_prompt else {}
     return {
+        **record.arguments,
         "prompt": plan.prompt,
-        "num_inference_steps": plan.steps,
+        record.steps.argument: plan.steps,
         record.guidance.argument: plan.guidance,
         "width": plan.width,
         "height": plan.height,
         "generator": torch.Generator("cpu").manual_seed(plan.seed + index),
         **negative,
-        **record.arguments,
     }
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Device, Hardware
 from pipeline.models.registry import ModelRecord
-from pipeline.request import Offload, Quantization
+from pipeline.request import Offload, Precision, Quantization
 
 DType = Literal["float32", "float16", "bfloat16"]
 
@@ -30,7 +30,7 @@ class Placement(BaseModel):
     label: str
     """As recipes name it, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
     dtype: DType
-    quantization: Literal["none", "nf4", "int8"]
+    quantization: Precision
     offload: Literal["none", "model", "group", "sequential"]
     reason: str
     warnings: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def _streams(placement: Placement) -> bool:
     return placement.kind in {"cuda", "xpu"}
 
 
-def _weights(record: ModelRecord, device: Device, wish: Quantization) -> tuple[Literal["none", "nf4", "int8"], str]:
+def _weights(record: ModelRecord, device: Device, wish: Quantization) -> tuple[Precision, str]:
     if wish == "int8" and device.kind == "mps":
         raise InvalidRequest(
             "Eight-bit weights do not run on Apple GPUs: bitsandbytes has no kernel for them there.",

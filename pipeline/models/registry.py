@@ -13,10 +13,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
+from pipeline.models.architectures import ARCHITECTURES
 from pipeline.request import GenerationRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, against which the demo's folder is resolved."""
+
+
+DType = Literal["float32", "float16", "bfloat16"]
+Task = Literal["text", "image", "inpaint", "control"]
 
 
 class _Data(BaseModel):
@@ -24,11 +29,13 @@ class _Data(BaseModel):
 
 
 class StepRange(_Data):
-    """Denoising steps: the interface's range. The API takes any sane number."""
+    """Denoising steps: the interface's range (the API takes any sane number), and the pipeline argument that it is
+    passed as. Where two stages denoise it is the stage that decides what the picture shows."""
 
     default: PositiveInt
     min: PositiveInt
     max: PositiveInt
+    argument: str = "num_inference_steps"
 
 
 class GuidanceRange(_Data):
@@ -47,6 +54,8 @@ class SizeRule(_Data):
     multiple: PositiveInt
     min: PositiveInt
     max: PositiveInt
+    shapes: tuple[tuple[PositiveInt, PositiveInt], ...] = ()
+    """The only sizes (width, height) that the model makes; empty when any within the limits will do."""
 
     def fits(self, side: int) -> bool:
         """Whether a side of that many pixels is possible."""
@@ -71,9 +80,18 @@ class ModelRecord(_Data):
     source: str
     """A hub repository (`owner/name`), or a folder: absolute, or relative to the checkout."""
     summary: str
-    pipelines: dict[Literal["text", "image", "inpaint"], str]
+    parts: dict[str, str] = {}
+    """Components that come from other repositories or folders: the beginning of their names → the source, such as
+    `{prior_ = "kandinsky-community/kandinsky-2-2-prior"}`; there they are called by the rest of their names."""
+    variant: str = ""
+    """Variant of the weight files that is fetched, such as `fp16`."""
+    config: str = ""
+    """For a single `.safetensors` file: the repository or folder with its configuration and tokenizers."""
+    pipelines: dict[Task, str]
     """Diffusers pipeline class for each task."""
-    dtype: Literal["float32", "float16", "bfloat16"]
+    dtype: DType
+    dtypes: dict[str, DType] = {}
+    """Components that need another dtype."""
     steps: StepRange
     guidance: GuidanceRange
     size: SizeRule
@@ -81,7 +99,9 @@ class ModelRecord(_Data):
     prompt_tokens: PositiveInt
     """Tokens of prompt that the longest text encoder reads; what follows is cut."""
     arguments: dict[str, Any] = {}
-    """Further arguments for every call of the pipeline."""
+    """Further arguments for every call of the pipeline; what a request says wins over them."""
+    load_arguments: dict[str, Any] = {}
+    """Further arguments for the pipeline's construction."""
     nf4: tuple[str, ...]
     """Components worth four bits."""
     quantization: Literal["none", "nf4", "int8"]
@@ -89,12 +109,20 @@ class ModelRecord(_Data):
     offload: Literal["none", "model", "group", "sequential"]
     """What `auto` means on a GPU."""
     licence: Licence
-    parameters: dict[str, float]
+    components: dict[str, str] = {}
+    """Component → its entry in `architectures.toml`, which knows its size before anything is downloaded."""
     download_bytes: NonNegativeInt = 0
+    evidence: str = ""
+    """Where the figures of this record come from."""
     notes: tuple[str, ...] = ()
     """Pitfalls, shown to the user."""
     examples: tuple[str, ...] = ()
     """Prompts to begin with, that this model draws well."""
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Parameters of each component whose architecture is known."""
+        return {name: ARCHITECTURES[key].parameters for name, key in self.components.items()}
 
     @property
     def local(self) -> Path | None:
