@@ -267,7 +267,7 @@ class Studio:
         return lambda: None
 
     def _start_worker(self, environment: dict[str, str], on_message: Any, on_exit: Any) -> Worker:
-        return Worker(self.settings.cache, environment, on_message, on_exit)
+        return Worker((self.settings.cache, self.settings.weights), environment, on_message, on_exit)
 
     def _worker_environments(self) -> list[dict[str, str]]:
         """One per worker: on a machine with several GPUs each worker sees one, unless a device is named."""

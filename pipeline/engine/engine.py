@@ -33,12 +33,12 @@ from pipeline.request import GenerationRequest, Offload, Quantization
 class Engine:
     """One device and at most one model on it. For one thread."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, weights: Path | None = None) -> None:
         """Pick the device: the best that torch can use, or the one that `DARKROOM_DEVICE` names.
 
-        `cache` is a folder for what can be made again. Raises `EngineFailed` when the named device is not here.
+        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs. Raises `EngineFailed` when the named device is not here.
         """
-        self._cache = cache
+        self._cache, self._weights = cache, weights
         self._report = report.report(os.environ.get("DARKROOM_DEVICE"))
         device = self._report.hardware.best
         if device.kind in {"cuda", "xpu"}:

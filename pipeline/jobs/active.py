@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from pipeline.events import Event, Loading, Step, Warned
+from pipeline.events import Event, Fetching, Loading, Step, Warned
 from pipeline.jobs.state import Progress
 
 LOADING_GRACE = 2.0
@@ -35,6 +35,10 @@ class ActiveJob:
     def note(self, event: Event) -> None:
         """Follow an event of this job."""
         match event:
+            case Fetching(file=file, done=done, total=total, bytes_per_second=speed, seconds_left=left):
+                self.progress = Progress(
+                    file=file, fetched=done, to_fetch=total, bytes_per_second=speed, seconds_left=left
+                )
             case Loading(component=component, done=done, total=total):
                 self.progress = Progress(component=component, loaded=done, to_load=total)
             case Step(image_index=index, step=step, total=total, seconds_left=left):

@@ -117,7 +117,7 @@ def main() -> None:
     try:
         from pipeline.engine import Engine
 
-        engine = Engine(Path(sys.argv[1]))
+        engine = Engine(Path(sys.argv[1]), Path(sys.argv[2]))
         mailbox.send(Ready(engine.report()))
     except Exception as error:
         mailbox.send(Broken(describe(error)))

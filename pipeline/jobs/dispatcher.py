@@ -19,6 +19,7 @@ from pipeline.events import (
     Cancelled,
     Event,
     Failed,
+    Fetching,
     Last,
     Loading,
     Picture,
@@ -307,7 +308,7 @@ class Dispatcher:
     def _on_event(self, slot: _Slot, job_id: str | None, event: Event) -> None:
         """An event of the job in hand; what happens during a preload is news for the job that waits for it, if any."""
         active = slot.active
-        slot.loading = isinstance(event, Loading) and event.done < event.total
+        slot.loading = isinstance(event, Loading | Fetching) and event.done < event.total
         if active is None or job_id not in {None, active.job_id}:
             return
         if isinstance(event, Step) and not active.denoising:

@@ -12,12 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.events import LAST, Event, Loading, Preview, Queued, Step
+from pipeline.events import LAST, Event, Fetching, Loading, Preview, Queued, Step
 
 KEPT = 256
 """Ended jobs whose story stays in memory; older ones are told from the store."""
 
-_SUPERSEDED = (Queued, Loading, Step, Preview)
+_SUPERSEDED = (Queued, Fetching, Loading, Step, Preview)
 Listener = Callable[[tuple[int, Event]], object]
 
 

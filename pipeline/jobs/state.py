@@ -20,6 +20,12 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    file: str = ""
+    """The file that comes from the hub; empty when none does."""
+    fetched: int = 0
+    """Bytes of the model's files that are here."""
+    to_fetch: int = 0
+    bytes_per_second: float = 0.0
     component: str = ""
     """The component that is being loaded."""
     loaded: int = 0

@@ -31,18 +31,21 @@ class Worker:
 
     def __init__(
         self,
-        cache: Path,
+        folders: tuple[Path, Path],
         environment: Mapping[str, str],
         on_message: Callable[[Worker, FromWorker], None],
         on_exit: Callable[[Worker, int, str], None],
     ) -> None:
-        """Start the child. `on_exit` gets its exit code (negative: the signal) and the end of what it printed."""
+        """Start the child; `folders` are its cache and the one with LoRAs and VAEs.
+
+        `on_exit` gets the exit code (negative: the signal) and the end of what the child printed.
+        """
         self._on_message, self._on_exit = on_message, on_exit
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._sending = threading.Lock()
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.jobs.child", str(cache)],
+            [sys.executable, "-m", "pipeline.jobs.child", *map(str, folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
