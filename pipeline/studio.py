@@ -27,7 +27,7 @@ from pipeline.gallery import Gallery
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.feed import Listener
 from pipeline.jobs.state import JobState
-from pipeline.jobs.store import JobStore
+from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
 from pipeline.models import hardware, hub
 from pipeline.models.choose import Choice, choose_default
@@ -141,6 +141,7 @@ class Studio:
             self._start_worker,
             self._worker_environments(),
             self._on_report,
+            self._needs_all,
             (self.settings.max_queue, self.settings.max_queue_per_client),
         )
         self._started = False
@@ -277,6 +278,10 @@ class Studio:
         if len(gpus) < 2:
             return [device] * count
         return [{"CUDA_VISIBLE_DEVICES": str(gpus[place % len(gpus)].index)} for place in range(count)]
+
+    def _needs_all(self, row: JobRow) -> bool:
+        """Whether a job is too large for one device."""
+        return False
 
     def _on_report(self, report: EngineReport) -> ModelRecord | None:
         """Believe the engine about the machine, and preload the default model if its files are here."""

@@ -210,6 +210,23 @@ def test_switching_models_and_back_needs_no_restart(studio: Studio) -> None:
     assert studio.worker_pids == pids
 
 
+def test_a_job_that_needs_every_device_waits_for_the_others_and_finds_them_empty(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Studio, "_needs_all", lambda _, row: row.request.prompt == "large")
+    with Studio(make_settings(workers=2, preload=False)) as studio:
+        small = [studio.submit(GenerationRequest(prompt=f"small {name}", num_inference_steps=20)) for name in "ab"]
+        for job in small:
+            wait_for(job, Step)  # each on its own worker
+        large = studio.submit(GenerationRequest(prompt="large", num_inference_steps=20))
+        after = studio.submit(GenerationRequest(prompt="after", num_inference_steps=1))
+        wait_for(large, Step)
+        assert [job.state.status for job in small] == ["finished", "finished"]
+        assert [slot.loaded for slot in studio._dispatcher._slots if slot.active is None] == [None]
+        assert after.state.status == "queued"
+        assert [len(job.result()) for job in (large, after)] == [1, 1]
+
+
 def test_an_error_of_the_engine_reaches_the_caller_and_the_worker_lives(studio: Studio) -> None:
     pids = studio.worker_pids
     with pytest.raises(DarkroomError) as caught:

@@ -24,6 +24,8 @@ class ActiveJob:
     denoising: bool = False
     """Whether a first step is done: until then the job can be started again without anybody noticing."""
     cancelled: bool = False
+    alone: bool = False
+    """Whether it takes every device, so that no other job runs beside it."""
     _step_seconds: float = 0.0
     _last_step: float = 0.0
 

@@ -19,7 +19,19 @@ from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
 from pipeline.events import Cancelled, Event, Failed, Finished
-from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
+from pipeline.jobs.protocol import (
+    Broken,
+    Cancel,
+    Ended,
+    FromWorker,
+    Happened,
+    Loaded,
+    Made,
+    Preload,
+    Ready,
+    Release,
+    Run,
+)
 
 if TYPE_CHECKING:
     from pipeline.engine import Engine
@@ -30,11 +42,11 @@ class Mailbox:
 
     def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
         self._incoming, self._outgoing = incoming, outgoing
-        self._work: queue.SimpleQueue[Preload | Run] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Preload | Release | Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def next(self) -> Preload | Run:
+    def next(self) -> Preload | Release | Run:
         """Wait for something to do."""
         return self._work.get()
 
@@ -124,10 +136,14 @@ def main() -> None:
         return
     while True:
         message = mailbox.next()
-        if isinstance(message, Preload):
-            preload(engine, message, mailbox)
-        else:
-            run(engine, message, mailbox)
+        match message:
+            case Preload():
+                preload(engine, message, mailbox)
+            case Release():
+                engine.release()
+                mailbox.send(Loaded(None))
+            case Run():
+                run(engine, message, mailbox)
 
 
 if __name__ == "__main__":

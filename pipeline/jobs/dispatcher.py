@@ -32,7 +32,19 @@ from pipeline.events import (
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.line import WaitingLine
-from pipeline.jobs.protocol import Broken, Cancel, Ended, FromWorker, Happened, Loaded, Made, Preload, Ready, Run
+from pipeline.jobs.protocol import (
+    Broken,
+    Cancel,
+    Ended,
+    FromWorker,
+    Happened,
+    Loaded,
+    Made,
+    Preload,
+    Ready,
+    Release,
+    Run,
+)
 from pipeline.jobs.state import ENDED, JobState, Progress
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker, cause
@@ -74,12 +86,14 @@ class Dispatcher:
         start_worker: Callable[..., Worker],
         environments: Sequence[Mapping[str, str]],
         on_report: Callable[[EngineReport], ModelRecord | None],
+        needs_all: Callable[[JobRow], bool],
         limits: tuple[int, int],
     ) -> None:
-        """`on_report` hears what the engine found and answers with the model to preload; `limits` are the most
-        waiting jobs of all clients and of one."""
+        """`on_report` hears what the engine found and answers with the model to preload; `needs_all` says whether a
+        job is too large for one device and takes every one; `limits` are the most waiting jobs of all clients and of
+        one."""
         self._store, self._registry, self._keeper = store, registry, keeper
-        self._start_worker, self._on_report = start_worker, on_report
+        self._start_worker, self._on_report, self._needs_all = start_worker, on_report, needs_all
         self._line = WaitingLine(*limits)
         self._slots = [_Slot(environment) for environment in environments]
         self._lock = threading.RLock()
@@ -216,19 +230,39 @@ class Dispatcher:
         if self._closed:
             return
         for slot in self._slots:
-            while slot.ready and slot.active is None and (job_id := self._line.take(slot.loaded)):
-                self._give(slot, job_id)
+            while slot.ready and slot.active is None and (row := self._next(slot)):
+                self._line.take(row.id)
+                self._give(slot, row)
         self._tell_positions()
 
-    def _give(self, slot: _Slot, job_id: str) -> None:
-        row = self._store.get(job_id)
+    def _next(self, slot: _Slot) -> JobRow | None:
+        """The job for a free worker, None when it has to wait for other workers first."""
+        others = [other for other in self._slots if other is not slot]
+        if any(other.active is not None and other.active.alone for other in others):
+            return None
+        job_id = self._line.next(slot.loaded)
+        row = self._store.get(job_id) if job_id else None
+        if row is None or not others or not self._needs_all(row):
+            return row
+        return row if self._emptied(others) else None
+
+    def _emptied(self, slots: Sequence[_Slot]) -> bool:
+        """Whether these workers hold nothing; asks those that are idle to let go of their models."""
+        for slot in slots:
+            if slot.worker is not None and slot.loaded and slot.active is None and not slot.loading:
+                slot.loading = True
+                slot.worker.send(Release())
+        return not any(slot.active or slot.loading or slot.loaded for slot in slots)
+
+    def _give(self, slot: _Slot, row: JobRow) -> None:
+        job_id = row.id
         try:
             record = self._registry.find(row.model)
         except UnknownModel as error:  # its record was removed while the job waited
             self._end(job_id, Failed(error=error.info))
             return
         self._store.begin(job_id)
-        slot.active = ActiveJob(job_id, row.warnings)
+        slot.active = ActiveJob(job_id, row.warnings, alone=len(self._slots) > 1 and self._needs_all(row))
         done = {image.index for image in self._keeper.of_job(job_id)}
         left = tuple(index for index in range(row.request.num_images) if index not in done)
         request = row.request.model_copy(update={"seed": row.seed})
@@ -290,6 +324,7 @@ class Dispatcher:
                     self.broken = error
                 case Loaded(model):
                     slot.loaded, slot.loading = model, False
+                    self._dispatch()
                 case Happened(job_id, event):
                     self._on_event(slot, job_id, event)
                 case Made(job_id, picture):

@@ -40,15 +40,16 @@ class WaitingLine:
         left, self._waiting = list(self._waiting), {}
         return left
 
-    def take(self, loaded: str | None) -> str | None:
-        """Take out the next job for a worker that holds the model `loaded`, and count its client's turn."""
+    def next(self, loaded: str | None) -> str | None:
+        """The next job for a worker that holds the model `loaded`."""
         job = choose(self._waiting.values(), self._turns, loaded, datetime.now(UTC))
-        if job is None:
-            return None
-        del self._waiting[job.job_id]
+        return job.job_id if job else None
+
+    def take(self, job_id: str) -> None:
+        """Take a job out to be run, and count its client's turn."""
+        job = self._waiting.pop(job_id)
         self._turn += 1
         self._turns[job.client] = self._turn
-        return job.job_id
 
     def rearrange(self, loaded: str | None) -> dict[str, int]:
         """Work out the order anew and return the places that have changed; 1 is next."""

@@ -19,6 +19,11 @@ class Preload:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """To the worker: give the memory of the loaded model back; `Loaded(None)` is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """To the worker: make the pictures `indices` of a request. `request.seed` is final."""
 
@@ -80,5 +85,5 @@ class Ended:
     last: Last
 
 
-ToWorker = Preload | Run | Cancel
+ToWorker = Preload | Release | Run | Cancel
 FromWorker = Ready | Broken | Loaded | Happened | Made | Ended
