@@ -190,7 +190,7 @@ def _access(settings: Settings) -> Check:
 
 def _demo(settings: Settings) -> Check:
     try:
-        record = Registry.read(settings.models_file).find(FALLBACK)
+        record = Registry.read(settings.models_file, settings.weights).find(FALLBACK)
     except DarkroomError as error:
         return Check(name="Demo model", ok=False, finding=error.info.message, remedy=error.info.remedy)
     damage = next(_damage(ROOT / record.source), None)
@@ -231,7 +231,7 @@ def _whole(weights: Path) -> bool:
 def _default_model(settings: Settings, report: EngineReport | None) -> Check:
     try:
         found = report.hardware if report else hardware.detect()
-        choice = choose_default(Registry.read(settings.models_file), found, settings.model)
+        choice = choose_default(Registry.read(settings.models_file, settings.weights), found, settings.model)
     except DarkroomError as error:
         return Check(name="Default model", ok=False, finding=error.info.message, remedy=error.info.remedy)
     ok = None if choice.remedy else True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pipeline.errors import ErrorInfo
-from pipeline.request import Recipe
+from pipeline.request import Precision, Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,6 +50,38 @@ class Fetching(_Event):
     bytes_per_second: float
     seconds_left: float | None
     """None until the speed is known."""
+
+
+class Unquantized(BaseModel):
+    """Layers of one kind that keep their full width, although their component is quantised."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Where they are in the component, with `*` for the numbers of blocks."""
+    layers: int
+    parameters: int
+    """Numbers in all of them."""
+    reason: str
+
+
+class Quantized(_Event):
+    """A component is loaded in four or eight bits, and this is what that did."""
+
+    type: Literal["quantized"] = "quantized"
+    component: str
+    precision: Precision
+    parameters: int
+    bytes_before: int
+    """Size of the weights in their dtype, without quantisation."""
+    bytes_after: int
+    """Size of the weights as held in memory."""
+    seconds: float
+    """How long reading and quantising took."""
+    cached: bool
+    """Whether the weights were read from the cache, quantised already."""
+    largest_left: tuple[Unquantized, ...]
+    """The largest layers left unquantised, largest first."""
 
 
 class Step(_Event):
@@ -143,7 +175,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Queued | Fetching | Loading | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
+    Queued | Fetching | Loading | Quantized | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

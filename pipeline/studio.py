@@ -31,8 +31,11 @@ from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
 from pipeline.models import hardware, hub
 from pipeline.models.choose import Choice, choose_default
+from pipeline.models.extras import check_extras
 from pipeline.models.hardware import EngineReport, Hardware
-from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.library import Library
+from pipeline.models.plan import Plan, plan_for
+from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request
 from pipeline.settings import Settings, read_settings
@@ -128,9 +131,9 @@ class Studio:
         cannot be made, `BadSettings`, and `UnknownModel` when `DARKROOM_MODEL` names none.
         """
         self.settings = settings or read_settings()
-        self.models = Registry.read(self.settings.models_file)
+        self.models = Library(self.settings)
         self._hardware, self._versions = hardware.detect(), dict[str, str]()
-        self._default = choose_default(self.models, self._hardware, self.settings.model)
+        self._default = choose_default(self.models.registry, self._hardware, self.settings.model)
         self.gallery = Gallery(self.settings.outputs, self.settings.database)
         self._lock = _claim(self.settings) if persistent else None
         self._store = JobStore(self.settings.database if persistent else None)
@@ -165,6 +168,7 @@ class Studio:
         self._dispatcher.close(keep=self._lock is not None)
         self._store.close()
         self.gallery.close()
+        self.models.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -185,7 +189,7 @@ class Studio:
         self._check(request, record)
         self.start()
         seed = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED - request.num_images + 2)
-        warnings = tuple(record.ignored(request))
+        warnings = (*record.ignored(request), *check_extras(record, request, self.models.shelf))
         return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings))
 
     def job(self, job_id: str) -> Job:
@@ -222,6 +226,14 @@ class Studio:
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers."""
         return self._dispatcher.worker_pids
+
+    def plan(self, request: GenerationRequest) -> Plan:
+        """Whether `request` fits this machine, how it would run, and what it takes; nothing is loaded or fetched.
+
+        Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
+        """
+        record = self.models.find(request.model) if request.model else self.default.record
+        return plan_for(record, request, self._hardware, self.models.records)
 
     def count_tokens(self, model: str, text: str) -> TokenCount:
         """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
@@ -271,22 +283,29 @@ class Studio:
         return Worker((self.settings.cache, self.settings.weights), environment, on_message, on_exit)
 
     def _worker_environments(self) -> list[dict[str, str]]:
-        """One per worker: on a machine with several GPUs each worker sees one, unless a device is named."""
+        """One per worker: on a machine with several GPUs each worker sees its own one first and the others, for what is
+        too large for one, after it; unless a device is named."""
         device = {"DARKROOM_DEVICE": self.settings.device} if self.settings.device else {}
-        gpus = [] if device or "CUDA_VISIBLE_DEVICES" in os.environ else self._hardware.gpus
+        gpus = [] if device or "CUDA_VISIBLE_DEVICES" in os.environ else [gpu.index for gpu in self._hardware.gpus]
         count = max(1, len(gpus)) if self.settings.workers == "auto" else self.settings.workers
         if len(gpus) < 2:
             return [device] * count
-        return [{"CUDA_VISIBLE_DEVICES": str(gpus[place % len(gpus)].index)} for place in range(count)]
+        turned = [gpus[place % len(gpus) :] + gpus[: place % len(gpus)] for place in range(count)]
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(map(str, order))} for order in turned]
 
     def _needs_all(self, row: JobRow) -> bool:
         """Whether a job is too large for one device."""
-        return False
+        if len(self._hardware.gpus) < 2:
+            return False
+        try:
+            return self.plan(row.request.model_copy(update={"model": row.model})).spread
+        except DarkroomError:  # the worker will say so better
+            return False
 
     def _on_report(self, report: EngineReport) -> ModelRecord | None:
         """Believe the engine about the machine, and preload the default model if its files are here."""
         self._hardware, self._versions = report.hardware, report.versions
-        self._default = choose_default(self.models, self._hardware, self.settings.model)
+        self._default = choose_default(self.models.registry, self._hardware, self.settings.model)
         record = self._default.record
         return record if self.settings.preload and hub.is_here(record) else None
 

@@ -24,6 +24,7 @@ from pipeline.errors import (
 )
 from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Saved, Step
 from pipeline.gallery.metadata import read_recipe
+from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 from pipeline.studio import Job, Studio
@@ -225,6 +226,17 @@ def test_a_job_that_needs_every_device_waits_for_the_others_and_finds_them_empty
         assert [slot.loaded for slot in studio._dispatcher._slots if slot.active is None] == [None]
         assert after.state.status == "queued"
         assert [len(job.result()) for job in (large, after)] == [1, 1]
+
+
+def test_on_several_gpus_each_worker_has_its_own_first_and_reaches_the_others(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [Device(kind="cuda", index=n, name="GPU", memory_total=24 * 10**9, memory_free=24 * 10**9) for n in (0, 1)]
+    monkeypatch.setattr("pipeline.models.hardware.detect", lambda: Hardware(devices=(*gpus, cpu())))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    studio = Studio(make_settings())
+    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in studio._worker_environments()] == ["0,1", "1,0"]
+    studio.close()
 
 
 def test_an_error_of_the_engine_reaches_the_caller_and_the_worker_lives(studio: Studio) -> None:

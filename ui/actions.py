@@ -58,9 +58,7 @@ def generate(studio: Studio, client: str) -> None:
     """Queue what the form asks for, or say what is wrong with it."""
     state.problem = None
     try:
-        record = studio.models.find(state.model)
-        fields = {name: state[name] for name in form.blank(record)}
-        _submit(studio, client, form.to_request(fields, record))
+        _submit(studio, client, form.to_request(state, studio.models.find(state.model)))
     except DarkroomError as error:
         state.problem = error.info
 
@@ -70,6 +68,15 @@ def retry(studio: Studio, client: str, request: GenerationRequest) -> None:
     state.problem = None
     try:
         _submit(studio, client, request)
+    except DarkroomError as error:
+        state.problem = error.info
+
+
+def fetch(studio: Studio, model: str) -> None:
+    """Begin to download a model's files, or go on with it."""
+    state.problem = None
+    try:
+        studio.models.fetch(model)
     except DarkroomError as error:
         state.problem = error.info
 

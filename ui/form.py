@@ -1,6 +1,7 @@
 """The sidebar's fields as data: what they begin with, and the request that they make. Knows no Streamlit.
 
-The form is a mapping with the names of `GenerationRequest`'s fields; the page keeps it in its session.
+The form is a mapping with the names of `GenerationRequest`'s fields; the page keeps it in its session. Where a field
+has several controls, each has a key of its own: `precision_key` of a component, `weight_key` of a LoRA.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.errors import InvalidRequest
+from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 
@@ -19,24 +22,58 @@ CUSTOM = (0, 0)
 """Stands for a size of one's own among the presets."""
 
 Size = tuple[int, int]
-_SHAPES = {"Square": (1, 1), "Landscape": (3, 2), "Portrait": (2, 3), "Wide": (16, 9), "Tall": (9, 16)}
-_ADVANCED = {"quantization": "auto", "offload": "auto"}
+_RATIOS = (1, 3 / 2, 2 / 3, 16 / 9, 9 / 16)
+_WIDE = 1.6
+"""From this ratio of the sides on a picture is wide or tall."""
+_WORTH = 0.1
+"""Share of linear layers from which it makes sense to choose the precision of a component."""
+
+
+def precision_key(component: str) -> str:
+    """Under which the form has the precision of a single component."""
+    return f"precision_{component}"
+
+
+def weight_key(lora: str) -> str:
+    """Under which the form has the weight of a LoRA."""
+    return f"weight_{lora}"
 
 
 def presets(record: ModelRecord, max_pixels: int) -> dict[Size, str]:
     """Sizes worth offering, the native one first, each with its name: those that the model can make."""
     width, height = record.size.native
-    sizes = {(width, height): "Native" if width != height else "Square"}
-    for name, (across, down) in _SHAPES.items():
-        size = _near(width * height, across / down, record.size.multiple)
-        if all(map(record.size.fits, size)) and math.prod(size) <= max_pixels:
-            sizes.setdefault(size, name)
-    return {size: f"{name} · {size[0]} × {size[1]}" for size, name in sizes.items()}
+    near = [_near(width * height, ratio, record.size.multiple) for ratio in _RATIOS]
+    shapes = record.size.shapes or [size for size in near if all(map(record.size.fits, size))]
+    sizes = dict.fromkeys([(width, height), *(size for size in shapes if math.prod(size) <= max_pixels)])
+    return {size: f"{_name(*size)} · {size[0]} × {size[1]}" for size in sizes}
 
 
 def has_one_size(record: ModelRecord) -> bool:
     """Whether the model makes only its native size."""
-    return record.size.min == record.size.max
+    return record.size.min == record.size.max or len(record.size.shapes) == 1
+
+
+def takes_guidance(record: ModelRecord) -> bool:
+    """Whether there is anything to choose about guidance."""
+    return record.guidance.min < record.guidance.max
+
+
+def takes_steps(record: ModelRecord) -> bool:
+    """Whether there is anything to choose about steps."""
+    return record.steps.min < record.steps.max
+
+
+def components(record: ModelRecord) -> tuple[str, ...]:
+    """The components whose precision can be chosen with some effect."""
+    known = {name: ARCHITECTURES[key] for name, key in record.components.items()}
+    worth = [name for name, kind in known.items() if kind.linear >= _WORTH * kind.parameters]
+    return tuple(worth) if record.nf4 else ()
+
+
+def has_kept_layers(record: ModelRecord) -> bool:
+    """Whether four bits leave enough in 16 bits, T5's `wo`, that quantising that too is worth offering."""
+    kinds = [ARCHITECTURES[record.components[name]] for name in record.nf4 if name in record.components]
+    return any(kind.kept >= _WORTH * kind.linear for kind in kinds)
 
 
 def defaults(record: ModelRecord) -> dict[str, Any]:
@@ -48,7 +85,7 @@ def defaults(record: ModelRecord) -> dict[str, Any]:
         "size": (width, height),
         "width": width,
         "height": height,
-        **_ADVANCED,
+        **_advanced(record),
     }
 
 
@@ -66,35 +103,57 @@ def blank(record: ModelRecord) -> dict[str, Any]:
 
 def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> dict[str, Any]:
     """The form that would make `request` again."""
-    given = {name: value for name, value in request.model_dump().items() if value is not None}
+    given = {name: value for name, value in request.model_dump().items() if value is not None and name in blank(record)}
     form = blank(record) | given | {"model": record.id, "num_images": min(request.num_images, MAX_IMAGES)}
-    form.pop("scheduler", None)
+    form |= {precision_key(name): value for name, value in request.component_quantization.items()}
+    form |= {weight_key(use.name): use.weight for use in request.loras}
+    form["loras"] = [use.name for use in request.loras]
     size = (form["width"], form["height"])
-    form["size"] = size if size in presets(record, max_pixels) else CUSTOM
+    if size in presets(record, max_pixels):
+        form["size"] = size
+    elif not record.size.shapes:
+        form["size"] = CUSTOM
     return form
 
 
 def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
     width, height = (form["width"], form["height"]) if form["size"] == CUSTOM else form["size"]
+    precisions = {name: form.get(precision_key(name), "auto") for name in components(record)}
     return parse_request(
         prompt=form["prompt"],
         negative_prompt=form["negative_prompt"] if record.negative_prompt else "",
         model=record.id,
-        num_inference_steps=form["num_inference_steps"],
-        guidance_scale=form["guidance_scale"],
+        num_inference_steps=form["num_inference_steps"] if takes_steps(record) else record.steps.default,
+        guidance_scale=form["guidance_scale"] if takes_guidance(record) else record.guidance.default,
         width=width,
         height=height,
         seed=form["seed"],
         num_images=form["num_images"],
         quantization=form["quantization"],
+        component_quantization={name: value for name, value in precisions.items() if value != "auto"},
         offload=form["offload"],
+        loras=[{"name": name, "weight": form.get(weight_key(name), 1.0)} for name in form["loras"]],
+        vae=form["vae"],
     )
 
 
-def changed(form: Mapping[str, Any]) -> int:
+def without_prompt(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest | None:
+    """The request whatever the prompt says, to plan and to warn by; None while something else in it is not right."""
+    try:
+        return to_request({**form, "prompt": "a picture"}, record)
+    except InvalidRequest:
+        return None
+
+
+def changed(form: Mapping[str, Any], record: ModelRecord) -> int:
     """How many of the advanced settings are not as they come."""
-    return sum(form[name] != usual for name, usual in _ADVANCED.items())
+    return sum(form.get(name, usual) != usual for name, usual in _advanced(record).items())
+
+
+def _advanced(record: ModelRecord) -> dict[str, Any]:
+    precisions = {precision_key(name): "auto" for name in components(record)}
+    return {"quantization": "auto", **precisions, "offload": "auto", "loras": [], "vae": None}
 
 
 def _near(area: int, ratio: float, multiple: int) -> Size:
@@ -103,3 +162,13 @@ def _near(area: int, ratio: float, multiple: int) -> Size:
         round(math.sqrt(area * ratio) / multiple) * multiple,
         round(math.sqrt(area / ratio) / multiple) * multiple,
     )
+
+
+def _name(width: int, height: int) -> str:
+    """What people call a shape."""
+    if width == height:
+        return "Square"
+    ratio = max(width, height) / min(width, height)
+    if width > height:
+        return "Wide" if ratio >= _WIDE else "Landscape"
+    return "Tall" if ratio >= _WIDE else "Portrait"

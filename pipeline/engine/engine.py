@@ -12,22 +12,30 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
-from pipeline.engine import report
+from pipeline.engine import heap, report
 from pipeline.engine.faults import explained
 from pipeline.engine.generate import GenerationCancelled, pictures
 from pipeline.engine.load import Emit, Loaded, load
-from pipeline.engine.placement import computes_bfloat16, place
+from pipeline.engine.placement import Placement, below, computes_bfloat16, fitting, place
 from pipeline.errors import OutOfMemory
 from pipeline.events import Picture, Warned
-from pipeline.models.hardware import EngineReport
-from pipeline.models.registry import ModelRecord
-from pipeline.request import GenerationRequest, Offload, Quantization
+from pipeline.models.hardware import Device, EngineReport, Hardware
+from pipeline.models.plan import nearest
+from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.shelf import Shelf
+from pipeline.models.sizes import ComponentSize, component_sizes
+from pipeline.request import GenerationRequest
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -36,15 +44,21 @@ class Engine:
     def __init__(self, cache: Path, weights: Path | None = None) -> None:
         """Pick the device: the best that torch can use, or the one that `DARKROOM_DEVICE` names.
 
-        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs. Raises `EngineFailed` when the named device is not here.
+        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs. Raises `EngineFailed`
+        when the named device is not here.
         """
-        self._cache, self._weights = cache, weights
+        self._cache, self._shelf = cache, Shelf(weights or cache / "weights")
         self._report = report.report(os.environ.get("DARKROOM_DEVICE"))
         device = self._report.hardware.best
         if device.kind in {"cuda", "xpu"}:
             torch.accelerator.set_device_index(device.index)
         self._bfloat16 = computes_bfloat16(device)
         self._loaded: Loaded | None = None
+        self._tried: Placement | None = None
+        """The last placement that was loaded, or was about to be."""
+        self._failed: dict[str, dict[tuple[object, ...], int]] = {}
+        """Model tried last → its placements that ran out of memory → pixels of the smallest picture that they did so
+        for."""
 
     def report(self) -> EngineReport:
         """What torch found on this machine, and the versions of what computes."""
@@ -55,13 +69,15 @@ class Engine:
         """Id of the loaded model."""
         return self._loaded.record.id if self._loaded else None
 
-    def load(self, record: ModelRecord, quantization: Quantization, offload: Offload, emit: Emit) -> None:
-        """Make `record` ready, emitting `Loading` and `Warned`; does nothing when it is ready in just that way.
+    def load(self, record: ModelRecord, request: GenerationRequest, emit: Emit) -> None:
+        """Make `record` ready for `request`, emitting `Loading` and `Warned`; does nothing when it is ready.
 
-        What was loaded before is released first. Raises `InvalidRequest` for what this device cannot do, and
-        `ModelUnavailable`, `DependencyMissing`, `OutOfMemory` or `EngineFailed`.
+        What was loaded before is released first. When memory runs out, the next placement that takes less is tried
+        once. Raises `InvalidRequest` for what this device cannot do, and `ModelUnavailable`, `DependencyMissing`,
+        `OutOfMemory` or `EngineFailed`.
         """
-        self._ready(record, quantization, offload, emit)
+        for _ in self._attempts(record, request, emit, lambda: iter([self._ready(record, request, emit)])):
+            pass
 
     def generate(
         self,
@@ -74,30 +90,123 @@ class Engine:
         """Yield a picture for each of `indices`, with seed `request.seed + index`; `request.seed` is final.
 
         Loads `record` when it is not ready. Raises `GenerationCancelled` between two steps once `cancelled()` is true,
-        and else what `load` raises.
+        and else what `load` raises; when memory runs out, it also goes on as `load` does.
         """
-        loaded = self._ready(record, request.quantization, request.offload, emit)
-        with self._guarded(record, "generating"):
-            yield from pictures(loaded, request, indices, emit, cancelled, self._report.versions)
+        left, versions = list(indices), self._report.versions
+
+        def rest() -> Iterator[Picture]:
+            loaded = self._ready(record, request, emit)
+            with self._guarded(record, "generating"):
+                for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, self._shelf):
+                    left.remove(picture.index)
+                    yield picture
+
+        yield from self._attempts(record, request, emit, rest)
 
     def release(self) -> None:
         """Forget the loaded model and give its memory back."""
         self._loaded = None
         gc.collect()
+        heap.give_back()
         if self._report.hardware.best.kind != "cpu":
             torch.accelerator.empty_cache()
 
-    def _ready(self, record: ModelRecord, quantization: Quantization, offload: Offload, emit: Emit) -> Loaded:
-        placement = place(record, self._report.hardware, quantization, offload, bfloat16=self._bfloat16)
+    def _attempts(
+        self, record: ModelRecord, request: GenerationRequest, emit: Emit, attempt: Callable[[], Iterator[T]]
+    ) -> Iterator[T]:
+        """What `attempt` yields, and when memory runs out in it, what a second one does with a smaller placement."""
+        try:
+            yield from attempt()
+            return
+        except OutOfMemory as error:
+            traceback.clear_frames(error.__traceback__)  # they hold the pipeline
+            lower = self._step_down(record, request)
+            if lower is None:
+                raise self._without_hope(error, record, request) from None
+            emit(Warned(message=f"{error.info.message} It is tried once more with {lower.how}."))
+        try:
+            yield from attempt()
+        except OutOfMemory as error:
+            traceback.clear_frames(error.__traceback__)
+            self._step_down(record, request)
+            raise self._without_hope(error, record, request) from None
+
+    def _ready(self, record: ModelRecord, request: GenerationRequest, emit: Emit) -> Loaded:
+        self._failed = {record.id: self._failed.get(record.id, {})}
+        sizes = component_sizes(record)
+        placement = self._placement(record, request, sizes)
         for warning in placement.warnings:
             emit(Warned(message=warning))
-        held = self._loaded
-        if held and held.record == record and held.placement.key == placement.key:
-            return held
+        # No name here for what is held: it would keep the old model in memory while the new one is loaded.
+        if self._loaded and self._serves(self._loaded, record, placement, request, sizes):
+            return self._loaded
         self.release()
-        with self._guarded(record, "loading"):
+        self._tried = None
+        if not placement.possible:
+            raise OutOfMemory(f"{record.name}: {_lower(placement.sentence)}.", _instead(placement.nearest))
+        if not placement.fits:
+            emit(Warned(message=f"{placement.sentence}, by an estimate; it is tried all the same."))
+        self._tried = placement
+        with self._guarded(record, "loading"), heap.returning():
             self._loaded = load(record, placement, self._cache, emit)
         return self._loaded
+
+    def _placement(
+        self, record: ModelRecord, request: GenerationRequest, sizes: Mapping[str, ComponentSize]
+    ) -> Placement:
+        """The best placement, of those below the ones that ran out of memory with no larger picture."""
+        lower = self._below(record, request, sizes)
+        if lower is not None:
+            return lower
+        hardware, known = self._report.hardware, _known()
+        return place(record, request, hardware, sizes=sizes, bfloat16=self._bfloat16, candidates=known)
+
+    def _below(
+        self, record: ModelRecord, request: GenerationRequest, sizes: Mapping[str, ComponentSize]
+    ) -> Placement | None:
+        """The best placement that fits below those that ran out of memory; None when there is none, or none did."""
+        pixels = _pixels(record, request)
+        failed = {key for key, least in self._failed[record.id].items() if pixels >= least}
+        if not failed:
+            return None
+        return below(record, request, self._report.hardware, failed, sizes=sizes, bfloat16=self._bfloat16)
+
+    def _serves(
+        self,
+        held: Loaded,
+        record: ModelRecord,
+        best: Placement,
+        request: GenerationRequest,
+        sizes: Mapping[str, ComponentSize],
+    ) -> bool:
+        """Whether the pipeline that is loaded will do: it is held just so, or it makes the same pictures and fits.
+
+        So a change of size does not load the model again just to let its weights rest elsewhere.
+        """
+        if held.record != record:
+            return False
+        if held.placement.key == best.key:
+            return True
+        if request.offload != "auto" or not held.placement.makes_the_same(best):
+            return False
+        hardware = self._report.hardware
+        return held.placement.key in fitting(held.record, request, hardware, sizes=sizes, bfloat16=self._bfloat16)
+
+    def _step_down(self, record: ModelRecord, request: GenerationRequest) -> Placement | None:
+        """Remember what ran out of memory; the next placement that takes less, if there is one."""
+        if self._tried is None:
+            return None
+        failed, key, pixels = self._failed[record.id], self._tried.key, _pixels(record, request)
+        failed[key] = min(pixels, failed.get(key, pixels))
+        return self._below(record, request, component_sizes(record))
+
+    def _without_hope(self, error: OutOfMemory, record: ModelRecord, request: GenerationRequest) -> OutOfMemory:
+        """The same error with what would fit in less memory than what was tried takes."""
+        if self._tried is None:
+            return error
+        less = _shrunk(self._report.hardware, self._tried)
+        ways = nearest(record, request, less, component_sizes(record), self._bfloat16, _known())
+        return OutOfMemory(error.info.message, _instead(ways) or error.info.remedy, details=error.info.details)
 
     @contextmanager
     def _guarded(self, record: ModelRecord, doing: str) -> Iterator[None]:
@@ -108,3 +217,33 @@ class Engine:
         except OutOfMemory:
             self.release()
             raise
+
+
+@cache
+def _known() -> tuple[ModelRecord, ...]:
+    """The models that ship with Darkroom."""
+    return Registry.read().records
+
+
+def _pixels(record: ModelRecord, request: GenerationRequest) -> int:
+    width, height = record.size.native
+    return (request.width or width) * (request.height or height)
+
+
+def _shrunk(hardware: Hardware, placement: Placement) -> Hardware:
+    """The machine as it turned out to be: with less memory than `placement` takes."""
+    room = round(placement.peak_bytes * 0.9)
+
+    def shrunk(device: Device) -> Device:
+        return device.model_copy(update={"memory_free": min(device.memory_free, room)})
+
+    same = placement.kind
+    return Hardware(devices=tuple(shrunk(one) if one.kind == same else one for one in hardware.devices))
+
+
+def _instead(ways: Sequence[str]) -> str:
+    return f"What would fit: {', or '.join(ways)}." if ways else ""
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

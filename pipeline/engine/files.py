@@ -7,52 +7,38 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import ModelUnavailable
-from pipeline.events import Event, Loading
-from pipeline.models import hub
+from pipeline.events import Event
+from pipeline.models.fetch import fetch as fetch_files
+from pipeline.models.hub import sources
 from pipeline.models.registry import ModelRecord
+from pipeline.models.selection import INDEX, Components, listed_in, weights_among
 
-INDEX = "model_index.json"
 _WHOLE = 32 * 2**20
 """Files up to this many bytes are digested whole, larger ones by samples."""
 _SAMPLE, _SAMPLES = 2**20, 8
 
-Components = dict[str, tuple[str, str]]
-"""Component name → library and class, as `model_index.json` names them."""
 
+def fetch(record: ModelRecord, emit: Callable[[Event], None]) -> dict[str, Path]:
+    """Where the checkpoint's files are, fetched into the hub's cache if need be, emitting `Fetching` meanwhile.
 
-def fetch(record: ModelRecord, emit: Callable[[Event], None]) -> Path:
-    """The checkpoint's folder: the record's own, the hub's cache, or downloaded into that cache.
-
-    The network is only used when the cache lacks files. Raises `ModelUnavailable`, or what the hub raises.
+    Key "" has the folder (or the single file) of the checkpoint itself, the prefixes of `record.parts` have theirs,
+    and `hub.CONFIG` has the configuration of a single file. The network is only used when files are missing. Raises
+    `ModelUnavailable`, and what `emit` raises: that is how a download is stopped.
     """
-    if record.local is not None:
-        return record.local
-    if Path(record.source).is_absolute():
-        remedy = "Put it back, or correct the source in the model's record."
-        raise ModelUnavailable(f"The folder of {record.name} is not there: {record.source}.", remedy, field="model")
-    cached = _cached(record)
-    if cached is not None:
-        return cached
-    hub.check_available(record)
-    emit(Loading(component="download", done=0, total=1))
-    return Path(DiffusionPipeline.download(record.source, use_safetensors=True))
+    return fetch_files(record, emit)
 
 
-def components_of(folder: Path, record: ModelRecord) -> Components:
-    """What `model_index.json` lists, without the components that are deliberately absent."""
+def components_of(folder: Path, record: ModelRecord, source: str = "") -> Components:
+    """The components in the folder of `source`, a key of what `fetch` returns, without the absent ones."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return listed_in(folder, source)
     except FileNotFoundError:
         raise _broken(record, folder, f"has no {INDEX}") from None
     except ValueError as error:
         raise _broken(record, folder, f"has an unreadable {INDEX} ({error})") from None
-    pairs = {name: value for name, value in index.items() if isinstance(value, list) and len(value) == 2}
-    return {name: (library, kind) for name, (library, kind) in pairs.items() if library and kind}
 
 
 def check_component(folder: Path, name: str, record: ModelRecord, *, weights: bool) -> None:
@@ -65,18 +51,20 @@ def check_component(folder: Path, name: str, record: ModelRecord, *, weights: bo
         raise _broken(record, folder, f"has no folder “{name}”")
     if not weights:
         return
-    files = sorted(place.glob("*.safetensors"))
-    absent = sorted(_listed(place, record) - {file.name for file in files})
+    names = {file.name for file in place.glob("*.safetensors*")}
+    found = weights_among(names, record.variant)
+    absent = sorted(_listed(place, record) - names) if found is None or not found.variant else []
     if absent:
         raise _broken(record, folder, f"lacks {name}/{absent[0]}")
-    if not files:
+    if found is None:
         raise _broken(record, folder, f"has no .safetensors weights in “{name}” (other formats are not opened)")
-    for file in files:
-        _check_header(file, record, folder)
+    for file in found.files:
+        if file.endswith(".safetensors"):
+            _check_header(place / file, record, folder)
 
 
 def revision_of(folder: Path, components: Components) -> str:
-    """The hub commit that `folder` holds, or a digest of its files.
+    """The hub commit that `folder` holds, or a digest of its files, or of the single file that it is.
 
     The digest covers names, sizes and content: small files whole, large ones by eight samples of a mebibyte, so
     that it takes no time beside loading and still changes with every training run.
@@ -84,22 +72,11 @@ def revision_of(folder: Path, components: Components) -> str:
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256()
-    for file in _files(folder, components):
+    for file in [folder] if folder.is_file() else _files(folder, components):
         digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
         for piece in _pieces(file):
             digest.update(piece)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _cached(record: ModelRecord) -> Path | None:
-    """The folder in the hub's cache when it is complete; of the components only models have a `config.json`."""
-    try:
-        folder = Path(DiffusionPipeline.download(record.source, use_safetensors=True, local_files_only=True))
-        for name in components_of(folder, record):
-            check_component(folder, name, record, weights=(folder / name / "config.json").is_file())
-    except (LocalEntryNotFoundError, OSError, ModelUnavailable):
-        return None
-    return folder
 
 
 def _listed(place: Path, record: ModelRecord) -> set[str]:
@@ -124,15 +101,15 @@ def _check_header(file: Path, record: ModelRecord, folder: Path) -> None:
 
 
 def _broken(record: ModelRecord, folder: Path, what: str) -> ModelUnavailable:
-    if record.local is None:
-        remedy = f"Fetch it again: hf download {record.source} --force-download"
+    if sources(record)[0].is_local:
+        remedy = "Restore it from where it came from."
     else:
-        remedy = "Restore the folder from where it came from."
+        remedy = f"Run `python -m pipeline models verify {record.id}`: what it removes is fetched again."
     return ModelUnavailable(f"{record.name} cannot be loaded: {folder} {what}.", remedy, field="model")
 
 
 def _files(folder: Path, components: Components) -> Iterator[Path]:
-    yield folder / INDEX
+    yield from (file for file in [folder / INDEX] if file.is_file())
     for name in sorted(components):
         yield from sorted(file for file in (folder / name).rglob("*") if file.is_file() and file.name[0] != ".")
 

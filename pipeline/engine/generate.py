@@ -9,24 +9,33 @@ Another device or version gives a picture that looks the same, but not the same 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
+from pipeline.engine.extras import Used, applied
 from pipeline.engine.load import Emit, Loaded
 from pipeline.engine.pace import Pace
 from pipeline.engine.preview import Previewer
-from pipeline.errors import InvalidRequest
+from pipeline.engine.prompts import encoded
+from pipeline.errors import EngineFailed, InvalidRequest
 from pipeline.events import Picture, Preview, Step, Warned
+from pipeline.models import emphasis
+from pipeline.models.shelf import Shelf
 from pipeline.request import GenerationRequest, Recipe
 
 _SHOWN = 60
 """Characters of the cut-off part of a prompt that a warning quotes."""
+_GUIDANCE_OFF = 1.0
+"""Up to this guidance, pipelines leave out the pass with the negative prompt."""
+_NOISE_RULES = ("use_flow_sigmas", "snr_shift_scale")
+"""Settings of a scheduler that say what noise the model was trained on: one that lacks them cannot replace it."""
+_BLANKED = "The model's safety checker took the picture of seed {seed} for unsafe and blanked it; it is not kept."
 
 
 class GenerationCancelled(Exception):
@@ -47,14 +56,16 @@ class Plan:
 
     @classmethod
     def of(cls, request: GenerationRequest, loaded: Loaded) -> Plan:
-        """Fill in the defaults of the record; `0.0` is a value."""
+        """Fill in the defaults of the record; `0.0` is a value. A negative prompt stays only where it takes part."""
         record = loaded.record
         width, height = record.size.native
+        guidance = _or(request.guidance_scale, record.guidance.default)
+        takes_part = record.negative_prompt and guidance > _GUIDANCE_OFF
         return cls(
             prompt=request.prompt,
-            negative_prompt=request.negative_prompt if record.negative_prompt else "",
+            negative_prompt=request.negative_prompt if takes_part else "",
             steps=_or(request.num_inference_steps, record.steps.default),
-            guidance=_or(request.guidance_scale, record.guidance.default),
+            guidance=guidance,
             width=_or(request.width, width),
             height=_or(request.height, height),
             seed=request.seed,
@@ -68,23 +79,41 @@ def pictures(
     emit: Emit,
     cancelled: Callable[[], bool],
     versions: dict[str, str],
+    shelf: Shelf,
 ) -> Iterator[Picture]:
-    """Yield picture *i* for each of `indices`.
+    """Yield picture *i* for each of `indices`; LoRAs and VAEs come from `shelf`.
 
-    Raises `InvalidRequest` for an unknown scheduler, `GenerationCancelled` between steps, and what the libraries raise.
+    A picture that the model's safety checker blanks is left out and said so. Raises `InvalidRequest` for an unknown
+    scheduler and for extras that do not fit, `EngineFailed` when every picture was blanked, `GenerationCancelled`
+    between steps, and what the libraries raise.
     """
     plan = Plan.of(request, loaded)
     scheduler = scheduler_class(loaded.scheduler, request.scheduler)
     if warning := cut_off(loaded, plan.prompt):
         emit(Warned(message=warning))
-    pace = Pace(len(indices))
+    with applied(loaded.pipeline, loaded.record, request, shelf) as extras:
+        job = _Job(loaded, plan, scheduler, _prompts(loaded, plan, emit), extras, versions)
+        yield from _kept(job, indices, emit, cancelled)
+
+
+def _kept(job: _Job, indices: Sequence[int], emit: Emit, cancelled: Callable[[], bool]) -> Iterator[Picture]:
+    """The pictures that the safety checker lets pass."""
+    pace, blanked = Pace(len(indices)), 0
     for index in indices:
-        yield _picture(loaded, plan, index, scheduler, _Watch(index, pace, emit, cancelled), versions)
+        picture = _picture(job, index, _Watch(index, pace, emit, cancelled))
+        if picture is not None:
+            yield picture
+            continue
+        blanked += 1
+        message = _BLANKED.format(seed=job.plan.seed + index)
+        if blanked == len(indices):
+            raise EngineFailed(message, "Try another seed or other words.")
+        emit(Warned(message=message))
 
 
 def scheduler_class(own: Any, name: str | None) -> type[Any]:
     """The scheduler class of that name, `own`'s for None. Raises `InvalidRequest` for one that cannot replace `own`."""
-    possible: dict[str, type[Any]] = {kind.__name__: kind for kind in (type(own), *own.compatibles)}
+    possible = schedulers(own)
     if name is None:
         return type(own)
     if name in possible:
@@ -93,28 +122,43 @@ def scheduler_class(own: Any, name: str | None) -> type[Any]:
     raise InvalidRequest(f"This model cannot use the scheduler {name}.", f"Possible: {names}.", field="scheduler")
 
 
-def cut_off(loaded: Loaded, prompt: str) -> str:
-    """A sentence about the part of `prompt` that no text encoder reads; empty when all of it is read.
+def schedulers(own: Any) -> dict[str, type[Any]]:
+    """The classes that can replace the scheduler `own`, its own among them, by their names."""
+    rules = [rule for rule in _NOISE_RULES if own.config.get(rule)]
+    here = [kind for kind in own.compatibles if not hasattr(kind, "_backends")]  # which need packages beside ours
+    others = [kind for kind in here if all(rule in inspect.signature(kind).parameters for rule in rules)]
+    return {kind.__name__: kind for kind in (type(own), *others)}
 
-    The last tokenizer belongs to the encoder with the longest reach (T5 beside CLIP); the record has its limit.
-    """
-    tokenizers = [
-        part
-        for name, part in sorted(loaded.pipeline.components.items())
-        if isinstance(part, PreTrainedTokenizerBase) and "tokenizer" in name
-    ]
-    if not tokenizers:
+
+def cut_off(loaded: Loaded, prompt: str) -> str:
+    """A sentence about the part of `prompt` that no text encoder reads; empty when all of it is read."""
+    prompt = emphasis.plain(prompt) if emphasis.takes_weights(loaded.record) else prompt
+    tokenizer = loaded.family.tokenizer(loaded.pipeline)
+    if tokenizer is None:
         return ""
-    tokens = tokenizers[-1](prompt, add_special_tokens=False, verbose=False).input_ids
-    room = loaded.record.prompt_tokens - tokenizers[-1].num_special_tokens_to_add()
+    tokens = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
+    room = loaded.record.prompt_tokens - tokenizer.num_special_tokens_to_add()
     if len(tokens) <= room:
         return ""
-    rest = str(tokenizers[-1].decode(tokens[room:])).strip()
+    rest = str(tokenizer.decode(tokens[room:])).strip()
     shown = rest if len(rest) <= _SHOWN else rest[:_SHOWN] + "…"
     return (
         f"The prompt has {len(tokens)} tokens and {loaded.record.name} reads {room}: "
         f"the last {len(tokens) - room} are ignored, “{shown}”."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the pictures of one request share."""
+
+    loaded: Loaded
+    plan: Plan
+    scheduler: type[Any]
+    prompts: dict[str, Any]
+    """Arguments of the pipeline that say what to draw: as text, or encoded."""
+    extras: Used
+    versions: dict[str, str]
 
 
 class _Watch:
@@ -126,7 +170,8 @@ class _Watch:
         self._emit = emit
         self._cancelled = cancelled
         self.previewer: Previewer | None = None
-        self.total = 0
+        self._done = self._prior = 0
+        """Steps done, and those of them that the prior of a combined pipeline did."""
 
     def begin(self) -> None:
         """The picture is about to be made."""
@@ -137,69 +182,95 @@ class _Watch:
         """The denoiser is called; what precedes its first call of a picture is not counted as denoising."""
         self.pace.denoising()
 
-    def step(self, pipeline: Any, step: int, _: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def callbacks(self, pipeline: Any, steps: int) -> dict[str, Any]:
+        """The arguments with which `pipeline` reports its steps. Its last stage, or only one, was asked for `steps`.
+
+        Told by its signature: there are pipelines that take the modern callback in `**kwargs` and never call it.
+        """
+        accepted = inspect.signature(pipeline.__call__).parameters
+        if "callback_on_step_end" not in accepted:
+            return {"callback": partial(self._legacy_step, steps), "callback_steps": 1}
+        found: dict[str, Any] = {"callback_on_step_end": self._step}
+        if "prior_callback_on_step_end" in accepted:
+            found["prior_callback_on_step_end"] = partial(self._prior_step, steps)
+        if "callback_steps" in accepted:  # Kandinsky's pipeline hands on its default, and regrets it aloud
+            found["callback_steps"] = None
+        return found
+
+    def _step(self, stage: Any, _: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """diffusers' `callback_on_step_end`. Raises `GenerationCancelled`."""
-        self._stop_if_cancelled()
-        total = len(pipeline.scheduler.timesteps)
-        seconds = self.pace.left(step + 1, total)
-        self._emit(Step(image_index=self.index, step=step + 1, total=total, seconds_left=seconds))
-        if self.previewer and (jpeg := self.previewer.after(step, tensors["latents"])):
-            self._emit(Preview(image_index=self.index, jpeg=jpeg))
+        self._stepped(self._prior + stage.num_timesteps, tensors["latents"], self._prior)
         return tensors
+
+    def _prior_step(self, steps: int, stage: Any, _: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """The same for the prior, whose latents are no picture; `steps` will follow."""
+        self._stepped(stage.num_timesteps + steps, None)
+        self._prior = self._done
+        return tensors
+
+    def _legacy_step(self, steps: int, _: int, __: Any, latents: torch.Tensor) -> None:
+        """diffusers' `callback` of old."""
+        self._stepped(steps, latents)
+
+    def _stepped(self, total: int, latents: torch.Tensor | None, before: int = 0) -> None:
+        self._stop_if_cancelled()
+        self._done += 1
+        seconds = self.pace.left(self._done, total, before)
+        self._emit(Step(image_index=self.index, step=self._done, total=total, seconds_left=seconds))
+        if latents is not None and self.previewer and (jpeg := self.previewer.after(latents)):
+            self._emit(Preview(image_index=self.index, jpeg=jpeg))
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled():
             raise GenerationCancelled
 
 
-def _picture(
-    loaded: Loaded, plan: Plan, index: int, scheduler: type[Any], watch: _Watch, versions: dict[str, str]
-) -> Picture:
-    pipeline = loaded.pipeline
-    pipeline.scheduler = scheduler.from_config(loaded.scheduler.config)
+def _prompts(loaded: Loaded, plan: Plan, emit: Emit) -> dict[str, Any]:
+    made = encoded(loaded.pipeline, loaded.record, plan.prompt, plan.negative_prompt)
+    if made.note:
+        emit(Warned(message=made.note))
+    return made.arguments
+
+
+def _picture(job: _Job, index: int, watch: _Watch) -> Picture | None:
+    """None for a picture that the safety checker blanked."""
+    loaded, plan = job.loaded, job.plan
+    pipeline, family = loaded.pipeline, loaded.family
+    fresh = {name: type(own).from_config(own.config) for name, own in loaded.schedulers.items()}
+    family.set_schedulers(pipeline, fresh | {"scheduler": job.scheduler.from_config(loaded.scheduler.config)})
     if loaded.projection:
-        watch.previewer = Previewer(loaded.projection, pipeline.scheduler)
+        unpack = partial(family.latents, pipeline, width=plan.width, height=plan.height)
+        watch.previewer = Previewer(loaded.projection, pipeline.scheduler, unpack)
+    arguments = _arguments(job, index)
+    callbacks = watch.callbacks(pipeline, arguments["num_inference_steps"])
     watch.begin()
-    with _denoiser_watched(pipeline, watch.denoising):
+    with family.watched(pipeline, watch.denoising), family.calling(pipeline):
         try:
-            image = pipeline(**_arguments(loaded, plan, index), callback_on_step_end=watch.step).images[0]
+            result = pipeline(**arguments, **callbacks)
         finally:
-            pipeline.maybe_free_model_hooks()
+            family.free(pipeline)
     _finish_device_work(loaded)
     seconds = watch.pace.end()
-    rgb = image.convert("RGB")
-    recipe = _recipe(loaded, plan, index, rgb.size, rgb.tobytes(), seconds, versions)
+    if any(getattr(result, "nsfw_content_detected", None) or ()):
+        return None
+    rgb = result.images[0].convert("RGB")
+    recipe = _recipe(job, index, rgb.size, rgb.tobytes(), seconds)
     return Picture(index=index, rgb=rgb.tobytes(), recipe=recipe)
 
 
-def _arguments(loaded: Loaded, plan: Plan, index: int) -> dict[str, Any]:
-    record = loaded.record
-    negative = {"negative_prompt": plan.negative_prompt} if plan.negative_prompt else {}
+def _arguments(job: _Job, index: int) -> dict[str, Any]:
+    record, plan = job.loaded.record, job.plan
+    accepted = inspect.signature(job.loaded.pipeline.__call__).parameters
     return {
+        "num_inference_steps": accepted["num_inference_steps"].default,
         **record.arguments,
-        "prompt": plan.prompt,
+        **job.prompts,
         record.steps.argument: plan.steps,
         record.guidance.argument: plan.guidance,
         "width": plan.width,
         "height": plan.height,
         "generator": torch.Generator("cpu").manual_seed(plan.seed + index),
-        **negative,
     }
-
-
-@contextmanager
-def _denoiser_watched(pipeline: Any, notice: Callable[..., None]) -> Iterator[None]:
-    """Call `notice` before every call of the denoiser, the component that pipelines run just before the VAE."""
-    order = (pipeline.model_cpu_offload_seq or "").split("->")
-    denoiser = getattr(pipeline, order[-2], None) if len(order) > 1 else None
-    if not isinstance(denoiser, torch.nn.Module):
-        yield
-        return
-    handle = denoiser.register_forward_pre_hook(notice)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _finish_device_work(loaded: Loaded) -> None:
@@ -208,15 +279,8 @@ def _finish_device_work(loaded: Loaded) -> None:
         torch.accelerator.synchronize()
 
 
-def _recipe(
-    loaded: Loaded,
-    plan: Plan,
-    index: int,
-    size: tuple[int, int],
-    rgb: bytes,
-    seconds: float,
-    versions: dict[str, str],
-) -> Recipe:
+def _recipe(job: _Job, index: int, size: tuple[int, int], rgb: bytes, seconds: float) -> Recipe:
+    loaded, plan = job.loaded, job.plan
     scheduler, placement = loaded.pipeline.scheduler, loaded.placement
     config = json.loads(scheduler.to_json_string())
     return Recipe(
@@ -233,11 +297,14 @@ def _recipe(
         scheduler_config={key: value for key, value in config.items() if not key.startswith("_")},
         arguments=loaded.record.arguments,
         quantization=placement.quantization,
+        component_quantization=loaded.exceptions,
         offload=placement.offload,
+        loras=job.extras.loras,
+        vae=job.extras.vae,
         dtype=placement.dtype,
         device=placement.label,
         components=loaded.components,
-        versions=versions,
+        versions=job.versions,
         seconds=seconds,
         sha256=hashlib.sha256(rgb).hexdigest(),
     )

@@ -13,21 +13,29 @@ class Pace:
         self._around: list[float] = []
         """What each finished picture took beside its steps: encoding the prompt, decoding the latents."""
         self._began = self._first = self._last = 0.0
+        self._stage, self._before = 0.0, 0
+        """When the current stage began, and how many steps came before it."""
 
     def begin(self) -> None:
         """A picture begins."""
         self._to_come -= 1
         self._began, self._first = perf_counter(), 0.0
+        self._stage, self._before = 0.0, 0
 
     def denoising(self) -> None:
         """The denoiser runs; the first time for each picture counts."""
         if not self._first:
             self._first = perf_counter()
 
-    def left(self, step: int, total: int) -> float:
-        """Expected rest of the job when `step` of the current picture's `total` steps are done."""
+    def left(self, step: int, total: int, before: int = 0) -> float:
+        """Expected rest of the job when `step` of the current picture's `total` steps are done.
+
+        The first `before` of them were those of another stage, whose steps take another time.
+        """
+        if before != self._before:
+            self._stage, self._before = self._last, before
         self._last = perf_counter()
-        each = (self._last - (self._first or self._began)) / step
+        each = (self._last - (self._stage or self._first or self._began)) / (step - before)
         around = sum(self._around) / len(self._around) if self._around else 0.0
         return each * (total - step) + self._to_come * (each * total + around)
 

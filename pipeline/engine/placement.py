@@ -1,22 +1,24 @@
-"""Where and how a model is held here: device, dtype, quantisation and offload, each chosen with its reason.
+"""Where and how a model is held here: the plan of `pipeline.models.plan`, as torch and diffusers take it.
 
-What a device cannot do is decided in this file alone. `place` only reads its arguments, so any machine's case can be
-tried anywhere.
+What a device cannot do, and what fits where, is decided in that plan; this file only carries it out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+import diffusers
 import torch
+from accelerate import dispatch_model  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Device, Hardware
-from pipeline.models.registry import ModelRecord
-from pipeline.request import Offload, Precision, Quantization
-
-DType = Literal["float32", "float16", "bfloat16"]
+from pipeline.models.plan import TILE, Plan, ladder
+from pipeline.models.plan import plan as planned
+from pipeline.models.registry import DType, ModelRecord
+from pipeline.models.sizes import ComponentSize
+from pipeline.request import GenerationRequest, Precision
 
 
 class Placement(BaseModel):
@@ -30,49 +32,103 @@ class Placement(BaseModel):
     label: str
     """As recipes name it, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
     dtype: DType
+    dtypes: dict[str, DType] = {}
+    """Components in another dtype."""
     quantization: Precision
+    """What holds for the components that are worth it."""
+    precisions: dict[str, Precision] = {}
+    """What holds for each component; those that are not named are not quantised."""
     offload: Literal["none", "model", "group", "sequential"]
+    devices: dict[str, str] = {}
+    """Component → device, when they are spread over several."""
+    tiled: bool = False
+    """Whether the VAE decodes in tiles."""
+    fits: bool = True
+    """Whether the plan says so; one that does not was asked for, or nothing does."""
+    possible: bool = True
+    """Whether it is worth trying all the same: figures are estimates."""
+    peak_bytes: int = 0
+    """Memory that it takes at most on its device."""
+    nearest: tuple[str, ...] = ()
+    """What would fit."""
     reason: str
+    sentence: str = ""
+    """The plan in one line."""
     warnings: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> tuple[object, ...]:
         """What two placements must share so that one loaded pipeline serves both, whatever their reasons."""
-        return self.device, self.dtype, self.quantization, self.offload
+        held = tuple(tuple(sorted(each.items())) for each in (self.dtypes, self.precisions, self.devices))
+        return self.device, self.dtype, self.quantization, self.offload, self.tiled, held
+
+    @property
+    def how(self) -> str:
+        """Such as `quantization nf4 and offload model on cuda:0 (NVIDIA GeForce RTX 4070)`."""
+        words = [f"quantization {self.quantization}", f"offload {self.offload}", *(["tiles"] if self.tiled else [])]
+        return f"{', '.join(words[:-1])} and {words[-1]} on {self.label}"
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The dtype of everything that is not quantised."""
-        dtype: torch.dtype = getattr(torch, self.dtype)
-        return dtype
+        """The dtype of everything that is not quantised, but for `dtypes`."""
+        return _torch_dtype(self.dtype)
+
+    def dtype_of(self, component: str) -> torch.dtype:
+        """The dtype of one component."""
+        return _torch_dtype(self.dtypes.get(component, self.dtype))
+
+    def device_of(self, component: str) -> str:
+        """The device that a component computes on, as torch names it."""
+        return self.devices.get(component, self.device)
+
+    def makes_the_same(self, other: Placement) -> bool:
+        """Whether pictures do not depend on which of the two holds the model: only where weights rest differs."""
+        resting = {"offload": self.offload, "devices": self.devices}
+        return other.model_copy(update=resting).key == self.key
 
 
 def place(
     record: ModelRecord,
+    request: GenerationRequest,
     hardware: Hardware,
-    quantization: Quantization = "auto",
-    offload: Offload = "auto",
     *,
+    sizes: Mapping[str, ComponentSize] | None = None,
     bfloat16: bool = True,
+    candidates: Sequence[ModelRecord] = (),
 ) -> Placement:
-    """The placement of `record` on the best device; `bfloat16` says whether that device computes in it.
+    """The placement of `record` for `request`: what `pipeline.models.plan.plan` says, whose arguments these are.
 
-    Raises `InvalidRequest` for a quantisation that the device cannot do.
+    Raises `InvalidRequest` for what the device cannot do.
     """
-    device = hardware.best
-    weights, weights_why = _weights(record, device, quantization)
-    resting, resting_why = _resting(record, device, offload)
-    dtype, dtype_why = _dtype(record, device, bfloat16)
-    return Placement(
-        kind=device.kind,
-        device="mps" if device.kind == "mps" else "cpu" if device.kind == "cpu" else f"{device.kind}:{device.index}",
-        label=device.label,
-        dtype=dtype,
-        quantization=weights,
-        offload=resting,
-        reason=f"{record.name} on {device.label}: {dtype_why}; {weights_why}; {resting_why}.",
-        warnings=_warnings(record, device, quantization, offload),
-    )
+    return _of(planned(record, request, hardware, sizes=sizes, bfloat16=bfloat16, candidates=candidates))
+
+
+def below(
+    record: ModelRecord,
+    request: GenerationRequest,
+    hardware: Hardware,
+    failed: Collection[tuple[object, ...]],
+    *,
+    sizes: Mapping[str, ComponentSize] | None = None,
+    bfloat16: bool = True,
+) -> Placement | None:
+    """The best placement that fits, of those further down the ladder than those with the keys `failed`."""
+    rungs = [_of(plan) for plan in ladder(record, request, hardware, sizes=sizes, bfloat16=bfloat16)]
+    lowest = max((place for place, rung in enumerate(rungs) if rung.key in failed), default=-1)
+    return next((rung for rung in rungs[lowest + 1 :] if rung.fits), None)
+
+
+def fitting(
+    record: ModelRecord,
+    request: GenerationRequest,
+    hardware: Hardware,
+    *,
+    sizes: Mapping[str, ComponentSize] | None = None,
+    bfloat16: bool = True,
+) -> set[tuple[object, ...]]:
+    """The keys of all placements that fit."""
+    rungs = ladder(record, request, hardware, sizes=sizes, bfloat16=bfloat16)
+    return {_of(plan).key for plan in rungs if plan.fits}
 
 
 def computes_bfloat16(device: Device) -> bool:
@@ -89,9 +145,13 @@ def computes_bfloat16(device: Device) -> bool:
 
 
 def settle(pipeline: Any, placement: Placement) -> None:
-    """Put a loaded diffusers pipeline where `placement` says, with diffusers' own calls."""
+    """Put a loaded diffusers pipeline where `placement` says, with diffusers' and accelerate's own calls."""
     device = torch.device(placement.device)
-    if placement.offload == "model":
+    if placement.tiled:
+        _decode_in_tiles(pipeline.vae)
+    if placement.devices:
+        _spread(pipeline, placement.devices)
+    elif placement.offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif placement.offload == "sequential":
         pipeline.enable_sequential_cpu_offload(device=device)
@@ -101,55 +161,56 @@ def settle(pipeline: Any, placement: Placement) -> None:
         pipeline.to(device)
 
 
+def _of(plan: Plan) -> Placement:
+    names = {part.name: _torch_name(plan.kind, part.device) for part in plan.components}
+    return Placement(
+        kind=plan.kind,
+        device=_torch_name(plan.kind, plan.index),
+        label=plan.device,
+        dtype=plan.dtype,
+        dtypes={part.name: part.dtype for part in plan.components if part.dtype != plan.dtype},
+        quantization=plan.quantization,
+        precisions={part.name: part.precision for part in plan.components},
+        offload=plan.offload,
+        devices=names if plan.spread else {},
+        tiled=plan.tiled,
+        fits=plan.fits,
+        possible=plan.possible,
+        peak_bytes=plan.peak_device_bytes,
+        nearest=plan.nearest,
+        reason=plan.reason,
+        sentence=plan.sentence,
+        warnings=plan.warnings,
+    )
+
+
+def _spread(pipeline: Any, devices: Mapping[str, str]) -> None:
+    """Each component on its device, with hooks that bring its inputs there: what diffusers does for
+    `device_map="balanced"`, which it offers only while it loads a pipeline itself."""
+    for name, device in devices.items():
+        component = getattr(pipeline, name, None)
+        if isinstance(component, torch.nn.Module):
+            dispatch_model(component, {"": device}, force_hooks=True)
+    pipeline.hf_device_map = dict(devices)
+
+
+def _decode_in_tiles(vae: Any) -> None:
+    """Tiles of `TILE` pixels at most; the other classes have smaller ones by themselves."""
+    vae.enable_tiling()
+    if isinstance(vae, diffusers.AutoencoderKL):
+        vae.tile_sample_min_size = TILE
+        vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
+
+
 def _streams(placement: Placement) -> bool:
     """Overlapping copies with computing needs streams, which only these two have."""
     return placement.kind in {"cuda", "xpu"}
 
 
-def _weights(record: ModelRecord, device: Device, wish: Quantization) -> tuple[Precision, str]:
-    if wish == "int8" and device.kind == "mps":
-        raise InvalidRequest(
-            "Eight-bit weights do not run on Apple GPUs: bitsandbytes has no kernel for them there.",
-            "Choose quantization nf4 or none.",
-            field="quantization",
-        )
-    if not record.nf4:
-        return "none", "no component is worth quantising"
-    if wish != "auto":
-        return wish, f"quantization {wish} was asked for"
-    if device.kind in {"cpu", "mps"}:
-        return "none", "weights unquantised, since that is faster where main memory is all there is"
-    return record.quantization, f"quantization {record.quantization} as the model's record advises"
+def _torch_name(kind: str, index: int) -> str:
+    return kind if kind in {"mps", "cpu"} else f"{kind}:{index}"
 
 
-def _resting(
-    record: ModelRecord, device: Device, wish: Offload
-) -> tuple[Literal["none", "model", "group", "sequential"], str]:
-    if device.kind in {"cpu", "mps"}:
-        return "none", "no offload, since there is no second memory to offload to"
-    if wish != "auto":
-        return wish, f"offload {wish} was asked for"
-    return record.offload, f"offload {record.offload} as the model's record advises"
-
-
-def _dtype(record: ModelRecord, device: Device, bfloat16: bool) -> tuple[DType, str]:
-    """The record's dtype, or what stands in for it.
-
-    Without bfloat16 a GPU falls back to float16, which is as small; T5's large activations stay safe, because
-    transformers keeps the layers that overflow in float32. A processor computes float16 slowly and not everywhere,
-    so there it becomes float32.
-    """
-    if record.dtype == "bfloat16" and not bfloat16:
-        return "float16", "float16, since this device does not compute in bfloat16"
-    if record.dtype == "float16" and device.kind == "cpu":
-        return "float32", "float32, since processors compute float16 slowly"
-    return record.dtype, record.dtype
-
-
-def _warnings(record: ModelRecord, device: Device, quantization: Quantization, offload: Offload) -> tuple[str, ...]:
-    found = []
-    if offload not in {"auto", "none"} and device.kind in {"cpu", "mps"}:
-        found.append(f"Offload {offload} is ignored: on {device.label} there is no second memory to offload to.")
-    if quantization not in {"auto", "none"} and not record.nf4:
-        found.append(f"Quantization {quantization} is ignored: {record.name} has no component worth quantising.")
-    return tuple(found)
+def _torch_dtype(name: str) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype

@@ -3,27 +3,37 @@
 The idea is the community's “latent2rgb” factors (first shown by Kevin Turner for Stable Diffusion 1, today in ComfyUI
 and InvokeAI as constants for each model): a latent pixel's channels are nearly a linear code of its average colour.
 Here the matrix is not copied but fitted, by least squares, from the model's own VAE: it encodes a colour chart, and the
-chart's average colours are what the matrix must give back. So every model with such a VAE has previews.
+chart's average colours are what the matrix must give back. So every model whose VAE can encode has previews.
 
-For rectified flow the picture shown is the expected end, not the noisy middle. A step is
-`x' = x + (σ' − σ)·v`, so two neighbouring latents give the velocity `v`, and `x' − σ'·v` is the model's estimate of the
-finished latents.
+The picture shown is the expected end, not the noisy middle: what the last prediction says about the finished latents.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    AutoencoderDC,
+    AutoencoderKL,
+    AutoencoderKLQwenImage,
+    DDPMWuerstchenScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    PNDMScheduler,
+    VQModel,
+)
+from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -35,6 +45,7 @@ SHARE = 0.02
 PAUSE = 0.1
 """Seconds, at least, between two previews; more often nobody looks."""
 _CHART = 256
+_DECODERS = ("vae", "movq", "vqgan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,61 +71,146 @@ class Projection:
 class Previewer:
     """Previews of one picture: each is followed by a pause, of which the time it took is at most `SHARE`.
 
-    A flow's first step gives none: its latents are nearly noise, and an estimate takes two.
+    `unpack` turns what the pipeline denoises into an image: shape (1, channels, height, width).
     """
 
-    def __init__(self, projection: Projection, scheduler: Any) -> None:
+    def __init__(
+        self, projection: Projection, scheduler: Any, unpack: Callable[[torch.Tensor], torch.Tensor] = lambda row: row
+    ) -> None:
         self._projection = projection
-        self._flow = scheduler if isinstance(scheduler, FlowMatchEulerDiscreteScheduler) else None
-        self._last: torch.Tensor | None = None
+        self._expected = ExpectedEnd(scheduler)
+        self._unpack = unpack
         self._next = perf_counter()
 
-    def after(self, step: int, latents: torch.Tensor) -> bytes | None:
-        """A JPEG after step `step` (from 0) left `latents` (1, channels, height, width); None when time forbids."""
-        if latents.ndim != 4 or latents.shape[1] != len(self._projection.matrix) - 1:
-            return None
-        previous, self._last = self._last, latents
+    def after(self, latents: torch.Tensor) -> bytes | None:
+        """A JPEG after a step that left `latents`; None when time forbids, or for latents of another form."""
         now = perf_counter()
-        noise = self._flow is not None and previous is None
-        if noise or now < self._next:
+        if now < self._next:
             return None
-        jpeg = self._projection.jpeg(self._estimate(step, previous, latents)[0])
+        image = self._unpack(self._expected.of(latents))
+        if image.ndim != 4 or image.shape[1] != len(self._projection.matrix) - 1:
+            return None
+        jpeg = self._projection.jpeg(image[0])
         done = perf_counter()
         self._next = done + max(PAUSE, (done - now) / SHARE)
         return jpeg
 
-    def _estimate(self, step: int, previous: torch.Tensor | None, latents: torch.Tensor) -> torch.Tensor:
-        if self._flow is None or previous is None:
+
+class ExpectedEnd:
+    """Overhears the steps of a scheduler, so as to know what finished latents the model expects.
+
+    With x the latents and m the model's output at a level of `signal` and `noise`, they are
+    (x − noise·m) / signal where m is the noise, signal·x − noise·m where it is v, and x − noise·m for a flow.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+        self._seen: dict[str, Any] = {}
+        self._result: Any = None
+        self._listen()
+
+    def of(self, latents: torch.Tensor) -> torch.Tensor:
+        """The finished latents expected at the last step, which left `latents`; these, where they cannot be told."""
+        if not self._seen:
             return latents
-        before, after = (float(sigma) for sigma in self._flow.sigmas[step : step + 2])
-        if before == after:
-            return latents
-        return latents - after * (latents - previous) / (after - before)
+        known = getattr(self._result, "pred_original_sample", None)
+        if known is None and isinstance(self._result, tuple) and len(self._result) > 1:
+            known = self._result[1]
+        if known is None:
+            known = self._solved()
+        return latents if known is None or known.shape != latents.shape else known
+
+    def _listen(self) -> None:
+        step = getattr(self._scheduler, "step", None)
+        if step is None:
+            return
+        signature = inspect.signature(step)
+
+        @wraps(step)
+        def overheard(*args: Any, **kwargs: Any) -> Any:
+            self._result = step(*args, **kwargs)
+            self._seen = signature.bind(*args, **kwargs).arguments
+            return self._result
+
+        self._scheduler.step = overheard
+
+    def _solved(self) -> torch.Tensor | None:
+        sample: torch.Tensor = self._seen["sample"].float()
+        output: torch.Tensor = self._seen["model_output"].float()
+        level = self._level()
+        if level is None or output.shape != sample.shape:
+            return None
+        signal, noise = level
+        match self._prediction():
+            case "epsilon":
+                return (sample - noise * output) / signal
+            case "v_prediction":
+                return signal * sample - noise * output
+            case "flow_prediction":
+                return sample - noise * output
+        return None
+
+    def _prediction(self) -> str:
+        if isinstance(self._scheduler, FlowMatchEulerDiscreteScheduler):
+            return "flow_prediction"
+        return str(self._scheduler.config.get("prediction_type", "epsilon"))
+
+    def _level(self) -> tuple[float, float] | None:
+        """Share of signal and of noise in the latents that the last step began with."""
+        scheduler = self._scheduler
+        if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
+            sigma = float(scheduler.sigmas[scheduler.step_index - 1])
+            return 1 - sigma, sigma
+        if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):  # DPM-Solver and its kin
+            signal, noise = scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[scheduler.step_index - 1])
+            return float(signal), float(noise)
+        if isinstance(scheduler, PNDMScheduler):
+            kept = float(scheduler.alphas_cumprod[int(self._seen["timestep"])])
+            return kept**0.5, (1 - kept) ** 0.5
+        if isinstance(scheduler, DDPMWuerstchenScheduler):
+            kept = float(scheduler._alpha_cumprod(self._seen["timestep"][:1], self._seen["sample"].device))
+            return kept**0.5, (1 - kept) ** 0.5
+        return None
+
+
+def image_decoder(pipeline: Any) -> Any:
+    """The component that turns latents into pixels, by whichever name; None when there is none."""
+    return next((found for name in _DECODERS if (found := getattr(pipeline, name, None)) is not None), None)
 
 
 def projection_for(pipeline: Any, device: str, revision: str, cache: Path) -> Projection | None:
-    """The projection of a pipeline's VAE: from `cache`, or fitted on `device` and kept; None for other kinds of VAE."""
-    vae = getattr(pipeline, "vae", None)
-    if not isinstance(vae, AutoencoderKL):
+    """The projection of a pipeline's VAE: from `cache`, or fitted on `device` and kept; None for other kinds of VAE.
+
+    Call it before the pipeline is settled: to be fitted, the VAE visits the device and comes back.
+    """
+    vae = image_decoder(pipeline)
+    reader = reader_of(vae)
+    if reader is None:
         return None
     key = hashlib.sha256(f"{vae.to_json_string()}{revision}".encode()).hexdigest()[:24]
     file = cache / f"{key}.safetensors"
     with suppress(OSError, SafetensorError, KeyError):
         return Projection(load_file(file)["matrix"])
-    projection: Projection = fit(vae, torch.device(device))
-    pipeline.maybe_free_model_hooks()
+    projection: Projection = fit(vae, reader, torch.device(device))
     with suppress(OSError):
         _keep(projection, file)
     return projection
 
 
-def fit(vae: AutoencoderKL, device: torch.device) -> Projection:
-    """Fit the projection: encode a colour chart, and solve for the matrix that gives its colours back."""
+def fit(vae: Any, reader: Reader, device: torch.device) -> Projection:
+    """Fit the projection: encode a colour chart, and solve for the matrix that gives its colours back.
+
+    In float32, because some VAEs overflow in float16; a quantised one is taken as it is.
+    """
     chart = colour_chart()
+    home, dtype, fixed = vae.device, vae.dtype, getattr(vae, "hf_quantizer", None) is not None
+    if not fixed:
+        vae.to(device, torch.float32)
     with torch.no_grad():
-        latents = vae.encode((chart * 2 - 1).to(device, vae.dtype)).latent_dist.mode().float().cpu()
-    latents = (latents - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
-    colours = F.adaptive_avg_pool2d(chart, latents.shape[-2:])
+        latents = reader(vae, chart.to(device, vae.dtype)).float().cpu()
+    if not fixed:
+        vae.to(home, dtype)
+    colours = F.adaptive_avg_pool2d(chart, (latents.shape[-2], latents.shape[-1]))
     flat = latents[0].flatten(1).T
     known = torch.cat([flat, torch.ones(len(flat), 1)], dim=1)
     return Projection(torch.linalg.lstsq(known, colours[0].flatten(1).T).solution.contiguous())
@@ -127,6 +223,54 @@ def colour_chart() -> torch.Tensor:
     flat = F.interpolate(patches[:, :, :4], size=(_CHART // 2, _CHART), mode="nearest")
     blends = F.interpolate(patches[:, :, 4:], size=(_CHART // 2, _CHART), mode="bilinear")
     return torch.cat([flat, blends], dim=2)
+
+
+Reader = Callable[[Any, torch.Tensor], torch.Tensor]
+"""Gives the latents, as the pipeline denoises them, of a picture (1, 3, height, width) with values 0 to 1."""
+
+
+def reader_of(vae: Any) -> Reader | None:
+    """How a VAE of that class is read; None for a class whose latents nobody has explained yet."""
+    return next((reader for kind, reader in _READERS.items() if isinstance(vae, kind)), None)
+
+
+def _read_kl(vae: Any, picture: torch.Tensor) -> torch.Tensor:
+    latents: torch.Tensor = vae.encode(picture * 2 - 1).latent_dist.mode()
+    return (latents - float(vae.config.shift_factor or 0.0)) * float(vae.config.scaling_factor)
+
+
+def _read_qwen(vae: Any, picture: torch.Tensor) -> torch.Tensor:
+    """Qwen-Image's VAE is one for videos: a picture is a video of one frame."""
+    latents: torch.Tensor = vae.encode(picture.unsqueeze(2) * 2 - 1).latent_dist.mode()[:, :, 0]
+    mean, std = (
+        torch.tensor(values).view(1, -1, 1, 1).to(latents)
+        for values in (vae.config.latents_mean, vae.config.latents_std)
+    )
+    return (latents - mean) / std
+
+
+def _read_dc(vae: Any, picture: torch.Tensor) -> torch.Tensor:
+    latents: torch.Tensor = vae.encode(picture * 2 - 1).latent
+    return latents * float(vae.config.scaling_factor)
+
+
+def _read_movq(vae: Any, picture: torch.Tensor) -> torch.Tensor:
+    latents: torch.Tensor = vae.encode(picture * 2 - 1).latents
+    return latents
+
+
+def _read_paella(vae: Any, picture: torch.Tensor) -> torch.Tensor:
+    latents: torch.Tensor = vae.encode(picture).latents
+    return latents / float(vae.config.scale_factor)
+
+
+_READERS: dict[type[Any], Reader] = {
+    AutoencoderKL: _read_kl,
+    AutoencoderKLQwenImage: _read_qwen,
+    AutoencoderDC: _read_dc,
+    VQModel: _read_movq,
+    PaellaVQModel: _read_paella,
+}
 
 
 def _keep(projection: Projection, file: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import EngineFailed
 from pipeline.models.hardware import Device, EngineReport, Hardware, cpu, detect
 
 Kind = Literal["cuda", "mps", "xpu"]
-PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes")
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "peft", "compel")
 
 
 def report(wanted: str | None = None) -> EngineReport:

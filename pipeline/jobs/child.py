@@ -32,6 +32,7 @@ from pipeline.jobs.protocol import (
     Release,
     Run,
 )
+from pipeline.request import GenerationRequest
 
 if TYPE_CHECKING:
     from pipeline.engine import Engine
@@ -89,7 +90,7 @@ def preload(engine: Engine, message: Preload, mailbox: Mailbox) -> None:
         mailbox.send(Happened(None, event))
 
     try:
-        engine.load(message.record, "auto", "auto", emit)
+        engine.load(message.record, GenerationRequest(prompt=message.record.name), emit)
     except Exception:
         traceback.print_exc()
     mailbox.send(Loaded(engine.loaded))

@@ -49,7 +49,7 @@ from pipeline.jobs.state import ENDED, JobState, Progress
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker, cause
 from pipeline.models.hardware import EngineReport
-from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 
 MAX_FAST_DEATHS = 3
@@ -61,6 +61,12 @@ class Keeper(Protocol):
 
     def save(self, picture: Picture, job_id: str) -> SavedImage: ...
     def of_job(self, job_id: str) -> Sequence[SavedImage]: ...
+
+
+class Finder(Protocol):
+    """Who knows the models: the library, as far as jobs know it."""
+
+    def find(self, name: str) -> ModelRecord: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +87,7 @@ class Dispatcher:
     def __init__(
         self,
         store: JobStore,
-        registry: Registry,
+        models: Finder,
         keeper: Keeper,
         start_worker: Callable[..., Worker],
         environments: Sequence[Mapping[str, str]],
@@ -92,7 +98,7 @@ class Dispatcher:
         """`on_report` hears what the engine found and answers with the model to preload; `needs_all` says whether a
         job is too large for one device and takes every one; `limits` are the most waiting jobs of all clients and of
         one."""
-        self._store, self._registry, self._keeper = store, registry, keeper
+        self._store, self._models, self._keeper = store, models, keeper
         self._start_worker, self._on_report, self._needs_all = start_worker, on_report, needs_all
         self._line = WaitingLine(*limits)
         self._slots = [_Slot(environment) for environment in environments]
@@ -257,7 +263,7 @@ class Dispatcher:
     def _give(self, slot: _Slot, row: JobRow) -> None:
         job_id = row.id
         try:
-            record = self._registry.find(row.model)
+            record = self._models.find(row.model)
         except UnknownModel as error:  # its record was removed while the job waited
             self._end(job_id, Failed(error=error.info))
             return

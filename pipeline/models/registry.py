@@ -6,11 +6,20 @@ Nothing here imports torch, and nothing outside this room asks for a model by it
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
 from pipeline.models.architectures import ARCHITECTURES
@@ -29,8 +38,8 @@ class _Data(BaseModel):
 
 
 class StepRange(_Data):
-    """Denoising steps: the interface's range (the API takes any sane number), and the pipeline argument that it is
-    passed as. Where two stages denoise it is the stage that decides what the picture shows."""
+    """Denoising steps: the interface's range (the API takes more as well, not fewer), and the pipeline argument that it
+    is passed as. Where two stages denoise it is the stage that decides what the picture shows."""
 
     default: PositiveInt
     min: PositiveInt
@@ -82,7 +91,8 @@ class ModelRecord(_Data):
     summary: str
     parts: dict[str, str] = {}
     """Components that come from other repositories or folders: the beginning of their names → the source, such as
-    `{prior_ = "kandinsky-community/kandinsky-2-2-prior"}`; there they are called by the rest of their names."""
+    `{prior_ = "kandinsky-community/kandinsky-2-2-prior"}`; there they are called by the rest of their names. A whole
+    name, such as `transformer`, means just that component."""
     variant: str = ""
     """Variant of the weight files that is fetched, such as `fp16`."""
     config: str = ""
@@ -119,6 +129,14 @@ class ModelRecord(_Data):
     examples: tuple[str, ...] = ()
     """Prompts to begin with, that this model draws well."""
 
+    @field_validator("components")
+    @classmethod
+    def _known_architectures(cls, components: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(components.values()) - set(ARCHITECTURES))
+        if unknown:
+            raise ValueError(f"architectures.toml has no {', '.join(unknown)}")
+        return components
+
     @property
     def parameters(self) -> dict[str, int]:
         """Parameters of each component whose architecture is known."""
@@ -135,20 +153,43 @@ class ModelRecord(_Data):
         for field in ("width", "height"):
             side = getattr(request, field)
             if side is not None and not self.size.fits(side):
-                raise InvalidRequest(
-                    f"{self.name} cannot make a picture with {field} {side}.", self._size_hint(), field=field
-                )
+                raise self._no_such_size(f"with {field} {side}", field)
+        width, height = request.width or self.size.native[0], request.height or self.size.native[1]
+        if self.size.shapes and (width, height) not in self.size.shapes:
+            raise self._no_such_size(f"of {width} × {height}", "width" if request.width else "height")
+        steps = request.num_inference_steps
+        if steps is not None and steps < self.steps.min:
+            raise InvalidRequest(
+                f"{self.name} cannot draw in {steps} step.",
+                f"Choose {self.steps.min} or more.",
+                field="num_inference_steps",
+            )
 
     def ignored(self, request: GenerationRequest) -> list[str]:
         """A sentence for each setting of `request` that this model does not use."""
-        if request.negative_prompt and not self.negative_prompt:
+        if not request.negative_prompt:
+            return []
+        if not self.negative_prompt:
             return [f"{self.name} does not use a negative prompt; it is ignored."]
+        guidance = self.guidance.default if request.guidance_scale is None else request.guidance_scale
+        if guidance <= 1 and not self._is_guided_elsewhere():
+            return [f"A negative prompt needs guidance above 1; at {guidance:g} it is ignored."]
         return []
 
+    def _is_guided_elsewhere(self) -> bool:
+        """Whether another stage has a guidance of its own, which the request does not change: Kandinsky's prior."""
+        return any(name.endswith("guidance_scale") and value > 1 for name, value in self.arguments.items())
+
+    def _no_such_size(self, size: str, field: str) -> InvalidRequest:
+        return InvalidRequest(f"{self.name} cannot make a picture {size}.", self._size_hint(), field=field)
+
     def _size_hint(self) -> str:
-        if self.size.min == self.size.max:
-            return f"It makes {self.size.min} × {self.size.max} pixels only."
-        return f"Choose {self.size.min} to {self.size.max} pixels in steps of {self.size.multiple}."
+        size = self.size
+        if size.shapes:
+            return f"It makes {', '.join(f'{width} × {height}' for width, height in size.shapes)} pixels only."
+        if size.min == size.max:
+            return f"It makes {size.min} × {size.max} pixels only."
+        return f"Choose {size.min} to {size.max} pixels in steps of {size.multiple}."
 
 
 class Registry:
@@ -158,28 +199,50 @@ class Registry:
         self.records = records
 
     @classmethod
-    def read(cls, own: Path | None = None) -> Registry:
-        """The records that ship with Darkroom, then those of the file `own` if it exists; an own record replaces a
-        shipped one with the same id. Raises `BadSettings` for a file that cannot be read."""
+    def read(cls, own: Path | None = None, weights: Path | None = None) -> Registry:
+        """The records that ship with Darkroom, then those of the file `own` if it exists (an own record replaces a
+        shipped one with the same id), then those of the checkpoints that lie in the folder `weights`.
+
+        Raises `BadSettings` for a file of records that cannot be read.
+        """
         records = {record.id: record for record in _records(Path(__file__).with_name("registry.toml"))}
         if own is not None and own.exists():
             records |= {record.id: record for record in _records(own)}
+        if weights is not None:
+            from pipeline.models import shelf  # which imports this module
+
+            records |= {record.id: record for record in shelf.records(weights, list(records.values()))}
         return cls(tuple(records.values()))
 
     def find(self, name: str) -> ModelRecord:
-        """The record that `name` means: an id, or the only one whose id contains it. Raises `UnknownModel`."""
-        wanted = name.strip().lower()
-        exact = [r for r in self.records if r.id.lower() == wanted or r.id.lower().split("/")[-1] == wanted]
-        if len(exact) == 1:
-            return exact[0]
-        partial = [record for record in self.records if wanted and wanted in record.id.lower()]
-        if len(partial) == 1:
-            return partial[0]
+        """The record that `name` means: an id, or the only one that it is a short form of. Raises `UnknownModel`.
+
+        A short form is a part of an id or name, without regard to case, spaces and punctuation, and with “sd” for
+        “stable diffusion”: `sd3.5`, `flux`, `PixArt Sigma`.
+        """
+        wanted, short = name.strip().lower(), _shortened(name)
+        exact = [r for r in self.records if wanted in (r.id.lower(), _last(r.id).lower())]
+        whole = [r for r in self.records if short in map(_shortened, (r.id, _last(r.id), r.name))]
+        partial = [r for r in self.records if short and any(short in _shortened(form) for form in (r.id, r.name))]
+        for found in (exact, whole, partial):
+            if len(found) == 1:
+                return found[0]
         if partial:
             names = ", ".join(record.id for record in partial)
             raise UnknownModel(f"“{name}” can mean several models.", f"Choose one of {names}.", field="model")
         names = ", ".join(record.id for record in self.records)
         raise UnknownModel(f"There is no model named “{name}”.", f"Known models: {names}.", field="model")
+
+
+def _last(model_id: str) -> str:
+    """An id without its owner."""
+    return model_id.rsplit("/", 1)[-1]
+
+
+def _shortened(name: str) -> str:
+    """A name as it is compared: `stabilityai/stable-diffusion-v1-5` → `stabilityai/sd15`."""
+    plain = re.sub(r"[-_.\s]+", "", name.lower())
+    return re.sub(r"v(?=\d)", "", plain.replace("stablediffusion", "sd"))
 
 
 def _records(path: Path) -> list[ModelRecord]:

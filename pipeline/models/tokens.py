@@ -7,20 +7,27 @@ only the beginning of a long prompt, which changes the picture less.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.processors import RobertaProcessing
 
-from pipeline.models import hub
+from pipeline.models import emphasis, hub
 from pipeline.models.registry import ModelRecord
 
-_LONGEST_FIRST = ("tokenizer_3", "tokenizer_2", "tokenizer")
+_LONGEST_FIRST = ("tokenizer_3", "tokenizer_2", "tokenizer", "clip_tokenizer")
 _CHARACTERS_PER_TOKEN = 5
 """Of a word, for the estimate: English words of up to five letters are mostly one T5 token."""
+
+_CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+"""What CLIP's tokenizer takes for a word, as in transformers' `CLIPTokenizer`."""
 
 
 class TokenCount(BaseModel):
@@ -39,9 +46,12 @@ class TokenCount(BaseModel):
 
 
 def count_tokens(record: ModelRecord, text: str) -> TokenCount:
-    """Count `text` with the checkpoint's own tokenizer, or estimate when that is not here. Needs no network."""
-    path = _tokenizer_file(record)
-    tokenizer = _read(path) if path else None
+    """Count `text` with the checkpoint's own tokenizer, or estimate when that is not here. Needs no network.
+
+    The marks of prompt weights are no tokens, where the model's family takes such weights.
+    """
+    text = emphasis.plain(text) if emphasis.takes_weights(record) else text
+    tokenizer = next((_tokenizer(folder) for folder in _folders(record)), None)
     if tokenizer is None:
         return TokenCount(tokens=_estimate(text), limit=record.prompt_tokens, exact=False)
     marks = tokenizer.num_special_tokens_to_add(False)
@@ -51,25 +61,49 @@ def count_tokens(record: ModelRecord, text: str) -> TokenCount:
     return TokenCount(tokens=len(starts) + marks, limit=record.prompt_tokens, exact=True, cut=cut)
 
 
-def _tokenizer_file(record: ModelRecord) -> Path | None:
-    """The tokenizer of the longest-reading encoder: in the checkpoint's folder, or in the hub's cache."""
-    for folder in _LONGEST_FIRST:
-        name = f"{folder}/tokenizer.json"
-        path = record.local / name if record.local else hub.cached_file(record, name)
-        if path is not None and path.is_file():
-            return path
-    return None
+def _folders(record: ModelRecord) -> Iterator[Path]:
+    """The folders with the record's tokenizers that are on this disk, that of the longest-reading encoder first."""
+    for place in hub.places(record).values():
+        for name in _LONGEST_FIRST:
+            if (place / name / "tokenizer_config.json").is_file():
+                yield place / name
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path) -> Tokenizer | None:
-    """The tokenizer without its own cutting and padding; None when the file is damaged."""
+def _tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer without its own cutting and padding; None when it is damaged, or in a format that only its own
+    library reads."""
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = _read(folder)
     except Exception:  # the library raises nothing narrower
         return None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    if tokenizer is not None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    return tokenizer
+
+
+def _read(folder: Path) -> Tokenizer | None:
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    return _clip(folder) if str(config.get("tokenizer_class")).startswith("CLIPTokenizer") else None
+
+
+def _clip(folder: Path) -> Tokenizer:
+    """CLIP's tokenizer from the two files that older repositories have, built as transformers builds it."""
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    begin, end = "<|startoftext|>", "<|endoftext|>"
+    model = BPE.from_file(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), unk_token=end, end_of_word_suffix="</w>"
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    words = pre_tokenizers.Split(Regex(_CLIP_WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.post_processor = RobertaProcessing((end, vocabulary[end]), (begin, vocabulary[begin]), False, False)
     return tokenizer
 
 

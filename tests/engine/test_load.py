@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -15,7 +16,9 @@ from pipeline.engine.files import components_of, revision_of
 from pipeline.errors import ModelUnavailable
 from pipeline.events import Event, Loading
 from pipeline.models.registry import ModelRecord
-from tests.checkpoints import record_for
+from pipeline.request import GenerationRequest, parse_request
+from tests.checkpoints import family_record, record_for, sd15_checkpoint
+from tests.checkpoints.originals import sd_original
 
 COMPONENTS = [
     "scheduler",
@@ -39,7 +42,7 @@ def copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
 
 def load(engine: Engine, record: ModelRecord) -> list[Event]:
     events: list[Event] = []
-    engine.load(record, "auto", "auto", events.append)
+    engine.load(record, GenerationRequest(prompt="-"), events.append)
     return events
 
 
@@ -65,7 +68,7 @@ def test_loading_what_is_loaded_does_nothing(engine: Engine, demo: ModelRecord) 
     pipeline = engine._loaded.pipeline
     assert load(engine, demo) == []
     events: list[Event] = []
-    engine.load(demo, "none", "none", events.append)
+    engine.load(demo, GenerationRequest(prompt="-", quantization="none", offload="none"), events.append)
     assert events == []
     assert engine._loaded.pipeline is pipeline
 
@@ -166,3 +169,20 @@ def test_a_hub_snapshot_is_known_by_its_commit(tmp_path: Path) -> None:
     snapshot = tmp_path / "models--acme--tiny" / "snapshots" / ("ab" * 20)
     snapshot.mkdir(parents=True)
     assert revision_of(snapshot, {}) == "ab" * 20
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_a_single_file_draws_what_its_folder_draws(engine: Engine, tmp_path: Path, quantization: str) -> None:
+    folder = sd15_checkpoint(tmp_path / "folder")
+    file = sd_original(folder, tmp_path / "one.safetensors")
+    whole = family_record("sd15", folder, id="whole", nf4=("unet",))
+    single = whole.model_copy(update={"id": "single", "source": str(file), "config": str(folder)})
+    request = parse_request(prompt="a red house", seed=7, num_inference_steps=2, quantization=quantization)
+    recipes = [
+        picture.recipe
+        for record in (whole, single)
+        for picture in engine.generate(request, record, [0], lambda event: None, lambda: False)
+    ]
+    assert recipes[0].sha256 == recipes[1].sha256
+    assert recipes[1].components["unet"].quantization == quantization
+    assert recipes[1].model_revision == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"

@@ -42,3 +42,18 @@ def test_later_pictures_know_what_encoding_and_decoding_take(at: list[float]) ->
         at.append(start + 7)
         pace.end()
     assert left == 4 + 3
+
+
+def test_another_stage_has_a_pace_of_its_own(at: list[float]) -> None:
+    pace = Pace(pictures=1)
+    at.append(0.0)
+    pace.begin()
+    at.append(0.0)
+    pace.denoising()
+    for now in (1.0, 2.0):
+        at.append(now)
+        pace.left(step=round(now), total=5)
+    at.append(12.0)
+    assert pace.left(step=3, total=5, before=2) == 2 * 10
+    at.append(22.0)
+    assert pace.left(step=4, total=5, before=2) == 10

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    AutoencoderDC,
+    AutoencoderKL,
+    AutoencoderKLQwenImage,
+    DDIMScheduler,
+    DDPMScheduler,
+    DDPMWuerstchenScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    PNDMScheduler,
+    UniPCMultistepScheduler,
+    VQModel,
+)
+from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel
 from PIL import Image
 
-from pipeline.engine.preview import MAX_SIDE, Previewer, Projection, colour_chart, fit, projection_for
-from tests.checkpoints import _demo_vae
+from pipeline.engine.preview import (
+    MAX_SIDE,
+    ExpectedEnd,
+    Previewer,
+    Projection,
+    colour_chart,
+    fit,
+    projection_for,
+    reader_of,
+)
+from tests.checkpoints import demo_vae
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Any:
     class Pipeline:
-        vae = _demo_vae().eval()
-
-        def maybe_free_model_hooks(self) -> None: ...
+        vae = demo_vae().eval()
 
     return Pipeline()
 
 
 def opened(jpeg: bytes) -> Image.Image:
     return Image.open(io.BytesIO(jpeg))
+
+
+def fitted(vae: Any) -> torch.Tensor:
+    reader = reader_of(vae)
+    assert reader is not None
+    return fit(vae, reader, torch.device("cpu")).matrix
 
 
 def test_the_chart_covers_the_colours() -> None:
@@ -45,7 +74,7 @@ def test_a_linear_code_is_recovered_exactly() -> None:
 
 
 def test_a_fit_has_a_row_for_each_channel_and_one_for_the_constant(pipeline: Any) -> None:
-    assert fit(pipeline.vae, torch.device("cpu")).matrix.shape == (5, 3)
+    assert fitted(pipeline.vae).shape == (5, 3)
 
 
 def test_a_projection_is_kept_and_found_again(pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,20 +114,123 @@ def test_latents_that_are_not_numbers_still_give_a_picture() -> None:
     assert Projection(torch.rand(5, 3)).jpeg(torch.full((4, 8, 8), torch.nan))
 
 
-def test_a_flow_is_shown_at_its_expected_end() -> None:
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+KL = {"block_out_channels": (8, 8), "down_block_types": ("DownEncoderBlock2D",) * 2, "norm_num_groups": 4}
+DC = {
+    "encoder_block_types": "ResBlock",
+    "decoder_block_types": "ResBlock",
+    "encoder_block_out_channels": (8, 8),
+    "decoder_block_out_channels": (8, 8),
+    "encoder_layers_per_block": (1, 1),
+    "decoder_layers_per_block": (1, 1),
+}
+VAES: dict[str, Any] = {
+    "kl": lambda: AutoencoderKL(**KL, up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4),
+    "kl of qwen": lambda: AutoencoderKLQwenImage(base_dim=8, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
+    "dc": lambda: AutoencoderDC(**DC, latent_channels=4),
+    "movq": lambda: VQModel(**KL, up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4),
+    "paella": lambda: PaellaVQModel(bottleneck_blocks=1, embed_dim=8, num_vq_embeddings=8),
+}
+
+
+@pytest.mark.parametrize("kind", VAES)
+def test_every_kind_of_vae_gives_back_the_colours_of_what_it_encoded(kind: str) -> None:
+    torch.manual_seed(0)
+    vae = VAES[kind]().eval()
+    reader = reader_of(vae)
+    assert reader is not None
+    chart = colour_chart()
+    with torch.no_grad():
+        latents = reader(vae, chart)[0]
+    shown = opened(Projection(fitted(vae)).jpeg(latents)).convert("RGB")
+    seen = torch.tensor(list(shown.get_flattened_data())).reshape(shown.height, shown.width, 3).permute(2, 0, 1) / 255
+    meant = torch.nn.functional.adaptive_avg_pool2d(chart, seen.shape[-2:])[0]
+    grey = meant.mean(dim=(1, 2), keepdim=True)
+    assert (seen - meant).abs().mean() < 0.9 * (grey - meant).abs().mean()
+
+
+def test_a_fit_leaves_the_vae_as_it_was() -> None:
+    vae = demo_vae().eval().to(torch.bfloat16)
+    before = {name: tensor.clone() for name, tensor in vae.state_dict().items()}
+    assert fitted(vae).dtype == torch.float32
+    assert all(torch.equal(tensor, before[name]) for name, tensor in vae.state_dict().items())
+
+
+SCHEDULERS: dict[str, Any] = {
+    "flow": lambda: FlowMatchEulerDiscreteScheduler(shift=3.0),
+    "euler": EulerDiscreteScheduler,
+    "euler ancestral": EulerAncestralDiscreteScheduler,
+    "ddim": DDIMScheduler,
+    "ddim that predicts v": lambda: DDIMScheduler(prediction_type="v_prediction", clip_sample=False),
+    "ddpm": DDPMScheduler,
+    "pndm": lambda: PNDMScheduler(skip_prk_steps=True),
+    "dpm": DPMSolverMultistepScheduler,
+    "dpm of a flow": lambda: DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    "unipc": UniPCMultistepScheduler,
+    "wuerstchen": DDPMWuerstchenScheduler,
+}
+
+
+def output(scheduler: Any, end: torch.Tensor, sample: torch.Tensor, level: tuple[float, float]) -> torch.Tensor:
+    """What a model that knows the `end` answers to `sample`."""
+    signal, noise = level
+    drawn = (sample - signal * end) / noise
+    kind = scheduler.config.get("prediction_type", "epsilon")
+    if isinstance(scheduler, FlowMatchEulerDiscreteScheduler) or kind == "flow_prediction":
+        return drawn - end
+    return signal * drawn - noise * end if kind == "v_prediction" else drawn
+
+
+def level_of(scheduler: Any, step: int) -> tuple[float, float]:
+    """Signal and noise before `step`, by the scheduler's own tables."""
+    if isinstance(scheduler, DDPMWuerstchenScheduler):
+        kept = float(scheduler._alpha_cumprod(scheduler.timesteps[step : step + 1], "cpu"))
+        return kept**0.5, (1 - kept) ** 0.5
+    if hasattr(scheduler, "sigmas"):
+        sigma = float(scheduler.sigmas[step])
+        if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
+            return tuple(float(part) for part in scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[step]))
+        return (1 - sigma, sigma) if isinstance(scheduler, FlowMatchEulerDiscreteScheduler) else (1.0, sigma)
+    kept = float(scheduler.alphas_cumprod[int(scheduler.timesteps[step])])
+    return kept**0.5, (1 - kept) ** 0.5
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_expected_end_is_what_the_model_predicts(name: str) -> None:
+    torch.manual_seed(0)
+    scheduler = SCHEDULERS[name]()
     scheduler.set_timesteps(5)
-    end, noise = torch.randn(2, 1, 4, 8, 8).unbind()
-    previewer = Previewer(Projection(torch.eye(5, 3)), scheduler)
-    at = [(1 - sigma) * end + sigma * noise for sigma in scheduler.sigmas]
-    assert torch.allclose(previewer._estimate(2, at[2], at[3]), end, atol=1e-5)
-    assert torch.equal(previewer._estimate(0, None, at[1]), at[1])
+    expected = ExpectedEnd(scheduler)
+    end = torch.rand(1, 4, 8, 8) - 0.5
+    signal, noise = level_of(scheduler, 0)
+    latents = signal * end + noise * torch.randn(end.shape)
+    assert torch.equal(expected.of(latents), latents)
+    for step, time in enumerate(scheduler.timesteps[:3]):
+        # The second call of PNDM does the first step again, from a middle that is no mixture of end and noise.
+        if name == "pndm" and step == 1:
+            break
+        at = time.reshape(1) if name == "wuerstchen" else time
+        answer = output(scheduler, end, latents, level_of(scheduler, step))
+        latents = scheduler.step(answer, at, latents).prev_sample
+        assert torch.allclose(expected.of(latents), end, atol=2e-3)
+
+
+def test_overhearing_a_scheduler_changes_nothing() -> None:
+    plain, overheard = (DDPMScheduler() for _ in range(2))
+    ExpectedEnd(overheard)
+    sample, answer = torch.randn(2, 1, 4, 8, 8).unbind()
+    made = []
+    for scheduler in (plain, overheard):
+        scheduler.set_timesteps(5)
+        draw = torch.Generator().manual_seed(0)
+        made.append(scheduler.step(answer, scheduler.timesteps[0], sample, generator=draw, return_dict=False)[0])
+    assert torch.equal(*made)
+    assert "generator" in inspect.signature(overheard.step).parameters
 
 
 def test_latents_of_another_form_are_not_shown() -> None:
     previewer = Previewer(Projection(torch.rand(5, 3)), scheduler=None)
-    assert previewer.after(0, torch.randn(1, 64, 16)) is None
-    assert previewer.after(0, torch.randn(1, 16, 8, 8)) is None
+    assert previewer.after(torch.randn(1, 64, 16)) is None
+    assert previewer.after(torch.randn(1, 16, 8, 8)) is None
 
 
 def test_previews_wait_when_they_have_had_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +238,7 @@ def test_previews_wait_when_they_have_had_their_share(monkeypatch: pytest.Monkey
     monkeypatch.setattr("pipeline.engine.preview.perf_counter", lambda: next(clock))
     previewer = Previewer(Projection(torch.rand(5, 3)), scheduler=None)
     latents = torch.randn(1, 4, 8, 8)
-    assert [previewer.after(step, latents) is not None for step in range(3)] == [True, False, True]
+    assert [previewer.after(latents) is not None for _ in range(3)] == [True, False, True]
 
 
 def test_previews_are_not_shown_faster_than_anyone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,12 +246,4 @@ def test_previews_are_not_shown_faster_than_anyone_looks(monkeypatch: pytest.Mon
     monkeypatch.setattr("pipeline.engine.preview.perf_counter", lambda: next(clock))
     previewer = Previewer(Projection(torch.rand(5, 3)), scheduler=None)
     latents = torch.randn(1, 4, 8, 8)
-    assert [previewer.after(step, latents) is not None for step in range(3)] == [True, False, True]
-
-
-def test_the_first_step_of_a_flow_is_noise_and_not_shown() -> None:
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    scheduler.set_timesteps(5)
-    previewer = Previewer(Projection(torch.rand(5, 3)), scheduler)
-    latents = torch.randn(1, 4, 8, 8)
-    assert [previewer.after(step, latents) is not None for step in range(2)] == [False, True]
+    assert [previewer.after(latents) is not None for _ in range(3)] == [True, False, True]

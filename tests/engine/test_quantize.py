@@ -9,7 +9,6 @@ import torch
 from bitsandbytes.nn import Linear4bit, Linear8bitLt
 
 from pipeline.engine import Engine
-from pipeline.engine.placement import place
 from pipeline.engine.quantize import component_use
 from pipeline.events import Warned
 from pipeline.models.registry import ModelRecord
@@ -60,6 +59,6 @@ def test_bitsandbytes_says_nothing(run: Runner, capfd: pytest.CaptureFixture[str
 
 def test_a_plain_component_is_measured_as_it_is(engine: Engine, demo: ModelRecord) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4, affine=False))
-    use = component_use(model, place(demo, engine.report().hardware))
+    use = component_use(model)
     assert use.parameters == 20
     assert use.bytes_before == use.bytes_after == 20 * 4 + 2 * 4 * 4 + 8

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections import namedtuple
 
@@ -22,15 +23,22 @@ def empty_cache(monkeypatch, tmp_path):
     return tmp_path / "hub"
 
 
-def cached(cache, name: str):
+def cached(cache, name: str, content: str = "{}"):
     """Put a file into the hub's cache as a download leaves it."""
     repository = cache / f"models--{SD35.source.replace('/', '--')}"
     (repository / "refs").mkdir(parents=True, exist_ok=True)
     (repository / "refs" / "main").write_text("abc")
     path = repository / "snapshots" / "abc" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{}")
+    path.write_text(content)
     return path
+
+
+def complete(cache):
+    """A checkpoint of one component, in the hub's cache."""
+    cached(cache, "model_index.json", '{"vae": ["diffusers", "AutoencoderKL"]}')
+    cached(cache, "vae/config.json")
+    return cached(cache, "vae/diffusion_pytorch_model.safetensors")
 
 
 def changed(**changes) -> ModelRecord:
@@ -46,14 +54,46 @@ def refusal(record: ModelRecord = SD35) -> str:
 
 
 def test_a_model_in_the_cache_is_here_and_needs_no_token_and_no_network(empty_cache, monkeypatch):
-    cached(empty_cache, "model_index.json")
+    complete(empty_cache)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert hub.is_here(SD35)
     hub.check_available(SD35)
 
 
+def test_a_model_without_its_weights_is_not_here(empty_cache):
+    complete(empty_cache).unlink()
+    assert not hub.is_here(SD35)
+
+
+def test_a_model_without_one_of_its_parts_is_not_here(empty_cache):
+    complete(empty_cache)
+    assert not hub.is_here(changed(parts={"prior_": "acme/prior"}))
+
+
+def test_a_commit_that_the_main_branch_does_not_name_is_not_here(empty_cache):
+    complete(empty_cache)
+    (empty_cache / "models--stabilityai--stable-diffusion-3.5-medium" / "refs" / "main").write_text("def")
+    assert hub.snapshot(SD35.source) is None
+    assert not hub.is_here(SD35)
+
+
 def test_a_model_in_a_folder_is_here(tmp_path):
-    assert hub.is_here(changed(source=str(tmp_path)))
+    record = changed(source=str(tmp_path))
+    assert hub.is_here(record)
+    assert hub.places(record) == {"": tmp_path}
+
+
+def test_a_single_file_is_here_with_its_configuration(tmp_path):
+    (tmp_path / "one.safetensors").touch()
+    record = changed(source=str(tmp_path / "one.safetensors"), config="demo/checkpoint")
+    assert hub.is_here(record)
+    assert set(hub.places(record)) == {"", hub.CONFIG}
+    assert not hub.is_here(record.model_copy(update={"config": "acme/config"}))
+
+
+def test_a_name_that_no_repository_can_have_is_not_here():
+    assert not hub.is_here(changed(source="a/b/c"))
+    assert hub.begun_bytes("a/b/c") == 0
 
 
 def test_a_cached_file_is_found_and_a_missing_one_is_not(empty_cache):
@@ -88,8 +128,27 @@ def test_too_small_a_disk_is_told_before_the_download(monkeypatch, empty_cache):
 
 
 def test_a_folder_that_is_gone_is_told_apart_from_a_download(tmp_path):
-    assert f"{tmp_path / 'gone'}, is missing" in refusal(changed(source=str(tmp_path / "gone")))
-    assert "is missing" in refusal(changed(source="demo/gone"))
+    assert f"The folder of {SD35.name} is not there: {tmp_path / 'gone'}." in refusal(
+        changed(source=str(tmp_path / "gone"))
+    )
+    assert "is not there" in refusal(changed(source="demo/gone"))
+    assert f"The file of {SD35.name} is not there" in refusal(changed(source=str(tmp_path / "gone.safetensors")))
+
+
+def test_what_is_here_already_needs_no_room(monkeypatch, empty_cache):
+    monkeypatch.setenv("HF_TOKEN", "hf_xyzzy")
+    monkeypatch.setattr(hub, "cache_free_bytes", lambda: 10**9)
+    blobs = empty_cache / "models--stabilityai--stable-diffusion-3.5-medium" / "blobs"
+    blobs.mkdir(parents=True)
+    with (blobs / "abc.incomplete").open("wb") as partial:
+        partial.truncate(SD35.download_bytes - 10**9)
+    hub.check_available(SD35)
+
+
+def test_a_read_only_cache_is_told_before_the_download(monkeypatch, empty_cache):
+    monkeypatch.setenv("HF_TOKEN", "hf_xyzzy")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert f"the cache {empty_cache} is read-only" in refusal()
 
 
 def test_free_space_is_known_before_the_cache_exists(empty_cache):

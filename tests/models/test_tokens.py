@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.models.registry import Registry
 from pipeline.models.tokens import count_tokens
-from tests.checkpoints import record_for
+from tests.checkpoints import clip_tokenizer, record_for
 
 
 @pytest.fixture
@@ -73,3 +73,41 @@ def test_a_damaged_tokenizer_gives_an_estimate(tmp_path):
 
 def test_an_empty_prompt_has_only_the_marks_of_the_encoder(record):
     assert count_tokens(record, "").tokens <= 2
+
+
+def test_the_two_files_of_older_clip_repositories_count_as_transformers_does(tmp_path):
+    from transformers import CLIPTokenizer
+
+    alphabet = [token for token, _ in sorted(clip_tokenizer().get_vocab().items(), key=lambda entry: entry[1])]
+    merges = [("h", "o"), ("ho", "u"), ("s", "e</w>"), ("hou", "se</w>")]
+    vocabulary = {token: index for index, token in enumerate([*alphabet, *("".join(pair) for pair in merges)])}
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges)
+    for text in ("a red House by the sea, 12°", "it's  ein Häuschen 🏠", "", "houses"):
+        count = count_tokens(record_for(tmp_path), text)
+        assert (count.exact, count.tokens) == (True, len(tokenizer(text).input_ids))
+
+
+def test_a_tokenizer_in_another_repository_of_the_record_counts(tiny_checkpoint, tmp_path):
+    (tmp_path / "decoder").mkdir()
+    record = record_for(tmp_path / "decoder", parts={"prior_": str(tiny_checkpoint)})
+    assert count_tokens(record, "a house").exact
+
+
+def test_a_tokenizer_that_only_its_own_library_reads_gives_an_estimate_and_not_the_count_of_a_shorter_one(
+    tiny_checkpoint, tmp_path
+):
+    shutil.copytree(tiny_checkpoint / "tokenizer", tmp_path / "tokenizer")
+    longest = tmp_path / "tokenizer_3"
+    longest.mkdir()
+    (longest / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
+    (longest / "spiece.model").write_bytes(b"\n")
+    assert not count_tokens(record_for(tmp_path), "a house").exact
+
+
+def test_the_marks_of_prompt_weights_are_no_tokens(record):
+    assert count_tokens(record, "a (red:1.3) house") == count_tokens(record, "a red house")

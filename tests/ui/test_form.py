@@ -8,10 +8,12 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.request import GenerationRequest
+from pipeline.request import GenerationRequest, LoraUse
 from ui import form
 
 REGISTRY = Registry.read()
+SHAPED = REGISTRY.find("hunyuan")
+FAST = REGISTRY.find("sdxl-turbo")
 LARGE = REGISTRY.find("stable-diffusion-3.5-medium")
 DEMO = REGISTRY.find("demo")
 MAX_PIXELS = 4_194_304
@@ -21,6 +23,7 @@ MAX_PIXELS = 4_194_304
 def test_every_preset_is_a_size_that_the_model_takes_and_the_native_one_comes_first(record: ModelRecord) -> None:
     sizes = list(form.presets(record, MAX_PIXELS))
     assert sizes[0] == record.size.native
+    assert not record.size.shapes or set(sizes) == set(record.size.shapes)
     for width, height in sizes:
         record.check(GenerationRequest(prompt="x", width=width, height=height))
 
@@ -51,6 +54,8 @@ def test_a_blank_form_asks_for_what_the_record_recommends() -> None:
         {"seed": 0, "guidance_scale": 1.0, "num_inference_steps": 1},
         {"width": 1248, "height": 832, "negative_prompt": "fog", "quantization": "nf4", "offload": "group"},
         {"width": 512, "height": 1024, "num_images": 4},
+        {"quantization": "nf4-full", "component_quantization": {"transformer": "none"}},
+        {"loras": (LoraUse(name="ink", weight=0.5), LoraUse(name="film.v2")), "vae": "clear"},
     ],
 )
 def test_a_form_filled_from_a_request_asks_for_the_same_again(fields: dict[str, Any]) -> None:
@@ -60,6 +65,43 @@ def test_a_form_filled_from_a_request_asks_for_the_same_again(fields: dict[str, 
     assert {name: getattr(again, name) for name in fields} == fields
 
 
+@pytest.mark.parametrize("record", REGISTRY.records, ids=lambda record: record.id)
+def test_the_blank_form_of_every_model_is_a_request_that_it_takes_without_complaint(record: ModelRecord) -> None:
+    request = form.to_request(form.blank(record) | {"prompt": "a boat"}, record)
+    record.check(request)
+    assert record.ignored(request) == []
+
+
+def test_what_a_model_leaves_no_choice_of_is_its_default_whatever_another_model_left_in_the_form() -> None:
+    fixed = LARGE.model_copy(
+        update={
+            "steps": LARGE.steps.model_copy(update={"default": 4, "min": 4, "max": 4}),
+            "guidance": LARGE.guidance.model_copy(update={"default": 0.0, "min": 0.0, "max": 0.0}),
+        }
+    )
+    assert not form.takes_steps(fixed)
+    assert not form.takes_guidance(fixed)
+    left = {"prompt": "a boat", "num_inference_steps": 40, "guidance_scale": 4.5}
+    request = form.to_request(form.blank(fixed) | left, fixed)
+    assert (request.num_inference_steps, request.guidance_scale) == (4, 0.0)
+
+
+def test_a_size_that_a_model_of_fixed_shapes_cannot_make_becomes_its_native_one() -> None:
+    filled = form.filled(GenerationRequest(prompt="a boat", width=512, height=512), SHAPED, MAX_PIXELS)
+    assert filled["size"] == SHAPED.size.native
+
+
+def test_precision_is_chosen_for_components_with_linear_layers_only() -> None:
+    assert "transformer" in form.components(LARGE)
+    assert "text_encoder_3" in form.components(LARGE)
+    assert "vae" not in form.components(LARGE)
+
+
+def test_full_four_bits_are_offered_where_t5_keeps_layers_back() -> None:
+    assert form.has_kept_layers(LARGE)
+    assert not form.has_kept_layers(FAST)
+
+
 def test_an_empty_prompt_names_its_field() -> None:
     with pytest.raises(InvalidRequest) as caught:
         form.to_request(form.blank(DEMO), DEMO)
@@ -67,5 +109,7 @@ def test_an_empty_prompt_names_its_field() -> None:
 
 
 def test_what_is_changed_under_advanced_is_counted() -> None:
-    assert form.changed(form.blank(DEMO)) == 0
-    assert form.changed(form.blank(DEMO) | {"quantization": "nf4", "offload": "none"}) == 2
+    assert form.changed(form.blank(DEMO), DEMO) == 0
+    assert form.changed(form.blank(DEMO) | {"quantization": "nf4", "offload": "none"}, DEMO) == 2
+    more = {"loras": ["ink"], "vae": "clear", form.precision_key("transformer"): "nf4"}
+    assert form.changed(form.blank(DEMO) | more, DEMO) == 3

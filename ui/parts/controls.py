@@ -6,50 +6,36 @@ from typing import Any
 
 import streamlit as st
 
-from pipeline.errors import ErrorInfo
 from pipeline.events import SavedImage
 from pipeline.models.registry import ModelRecord
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import actions, form
-from ui.parts import model_card, text
+from ui.parts import advanced, model_card, problems, text
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 """Keeps a field when another page is opened."""
 
-QUANTIZATION = {
-    "auto": "Automatic",
-    "none": "None, full precision",
-    "nf4": "NF4, four bits",
-    "int8": "INT8, eight bits",
-}
-OFFLOAD = {
-    "auto": "Automatic",
-    "none": "None, all on the GPU",
-    "model": "Model by model",
-    "group": "Group by group",
-    "sequential": "Layer by layer, slowest",
-}
-
 
 def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord:
     """Draw the form and return the model that is chosen in it."""
     actions.begin(studio, client)
-    record = _model(studio)
+    problems.begin()
+    record = model_card.draw(studio)
     _prompts(studio, record)
     _size(record, studio.settings.max_pixels)
     _steps(record)
     _guidance(record)
     _seed(picture)
     _count()
-    _advanced(studio, record)
+    advanced.draw(studio, record)
     return record
 
 
 def button(studio: Studio, client: str) -> None:
     """The button that queues a job, and the reason above it when it could not."""
-    _under(None)
+    problems.elsewhere()
     st.button(
         "Generate image",
         type="primary",
@@ -61,36 +47,17 @@ def button(studio: Studio, client: str) -> None:
     )
 
 
-def _under(field: str | None) -> None:
-    """Say what is wrong with `field`, if it is what the last click complained about; None: with none of them."""
-    problem: ErrorInfo | None = state.problem
-    if problem is not None and (problem.field == field or (field is None and problem.field not in state)):
-        st.html(f'<p class="problem" role="alert">{text.plain(problem.sentence)}</p>')
-
-
-def _model(studio: Studio) -> ModelRecord:
-    names = {record.id: record.name for record in studio.models.records}
-
-    def choose() -> None:
-        state.update(form.defaults(studio.models.find(state.model)))
-
-    st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
-    record = studio.models.find(state.model)
-    model_card.show(studio, record)
-    _under("model")
-    return record
-
-
 def _prompts(studio: Studio, record: ModelRecord) -> None:
     hint = next(iter(record.examples), None)
     st.text_area("Prompt", key="prompt", height=110, placeholder=hint, **KEEP)
     _tokens(studio, record, state.prompt)
-    _under("prompt")
+    problems.under("prompt")
     if record.negative_prompt:
         help_text = "What the picture should not show."
         st.text_area("Negative prompt", key="negative_prompt", height=68, help=help_text, **KEEP)
         _tokens(studio, record, state.negative_prompt)
-        _under("negative_prompt")
+        _ignored(record)
+        problems.under("negative_prompt")
 
 
 def _tokens(studio: Studio, record: ModelRecord, prompt: str) -> None:
@@ -106,12 +73,20 @@ def _tokens(studio: Studio, record: ModelRecord, prompt: str) -> None:
         st.html(f'<p class="tokens">{about}{count.tokens} of {count.limit} tokens</p>')
 
 
+def _ignored(record: ModelRecord) -> None:
+    """What is asked for in vain, such as a negative prompt while guidance is off."""
+    request = form.without_prompt(state, record)
+    for sentence in record.ignored(request) if request else []:
+        st.html(f'<p class="tokens over" role="status">{text.plain(sentence)}</p>')
+
+
 def _size(record: ModelRecord, max_pixels: int) -> None:
     sizes = form.presets(record, max_pixels)
     if form.has_one_size(record):
-        st.html(f'<p class="fixed"><span>Size</span><span>{next(iter(sizes.values()))}</span></p>')
+        _fixed("Size", next(iter(sizes.values())))
         return
-    options = sizes | {form.CUSTOM: "Another size"}
+    own = {} if record.size.shapes else {form.CUSTOM: "Another size"}
+    options = sizes | own
     st.selectbox("Size", options, key="size", format_func=lambda size: options[size], **KEEP)
     if state.size == form.CUSTOM:
         limits: dict[str, Any] = {
@@ -122,12 +97,14 @@ def _size(record: ModelRecord, max_pixels: int) -> None:
         across, down = st.columns(2)
         across.number_input("Width", key="width", **limits, **KEEP)
         down.number_input("Height", key="height", **limits, **KEEP)
-    _under("width")
-    _under("height")
+    problems.under("width", "height")
 
 
 def _steps(record: ModelRecord) -> None:
     steps = record.steps
+    if not form.takes_steps(record):
+        _fixed("Inference steps", str(steps.default))
+        return
     marks = [("quick draft", 20, 20), ("standard", 30, 40), ("high quality", 50, 50)]
     st.slider(
         "Inference steps",
@@ -137,23 +114,25 @@ def _steps(record: ModelRecord) -> None:
         help="More steps take longer and show more detail." + _advice(marks, steps.min, steps.max),
         **KEEP,
     )
-    _under("num_inference_steps")
+    problems.under("num_inference_steps")
 
 
 def _guidance(record: ModelRecord) -> None:
     guidance = record.guidance
+    if not form.takes_guidance(record):
+        return
     marks = [("abstract", 3.0, 4.0), ("general", 4.5, 7.0), ("precise", 7.0, 8.0)]
     st.slider(
         "Guidance scale",
-        min(guidance.min, state.guidance_scale),
-        max(guidance.max, state.guidance_scale),
+        float(min(guidance.min, state.guidance_scale)),
+        float(max(guidance.max, state.guidance_scale)),
         step=0.1,
         format="%.1f",
         key="guidance_scale",
         help="How closely the picture follows the prompt." + _advice(marks, guidance.min, guidance.max),
         **KEEP,
     )
-    _under("guidance_scale")
+    problems.under("guidance_scale")
 
 
 def _advice(marks: list[tuple[str, Any, Any]], least: float, most: float) -> str:
@@ -187,36 +166,15 @@ def _seed(picture: SavedImage | None) -> None:
             on_click=actions.keep_seed,
             args=(seed,),
         )
-    _under("seed")
+    problems.under("seed")
 
 
 def _count() -> None:
     options = list(range(1, form.MAX_IMAGES + 1))
     st.segmented_control("Number of images", options, key="num_images", required=True, width="stretch", **KEEP)
-    _under("num_images")
+    problems.under("num_images")
 
 
-def _advanced(studio: Studio, record: ModelRecord) -> None:
-    changed = form.changed(state)
-    with st.expander("Advanced" + (f" · {changed} changed" if changed else ""), key="advanced"):
-        if record.nf4:
-            st.selectbox(
-                "Quantisation",
-                QUANTIZATION,
-                key="quantization",
-                format_func=QUANTIZATION.__getitem__,
-                help=f"Fewer bits need less memory. Automatic is {QUANTIZATION[record.quantization]} on a GPU.",
-                **KEEP,
-            )
-            _under("quantization")
-        if studio.engine.hardware.gpus:
-            st.selectbox(
-                "Offload",
-                OFFLOAD,
-                key="offload",
-                format_func=OFFLOAD.__getitem__,
-                help=f"Where weights rest while they are not needed. Automatic is {OFFLOAD[record.offload]}.",
-                **KEEP,
-            )
-            _under("offload")
-        st.caption("The scheduler is the model's own.")
+def _fixed(name: str, value: str) -> None:
+    """A setting of which the model leaves no choice."""
+    st.html(f'<p class="fixed"><span>{name}</span><span>{value}</span></p>')

@@ -22,10 +22,19 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const duration = (seconds) => seconds >= 90 ? `about ${Math.round(seconds / 60)} min left`
     : seconds >= 1 ? `about ${Math.round(seconds)} s left` : '';
 
+  const size = (bytes) => bytes >= 1e9 ? (bytes / 1e9).toFixed(1) + ' GB'
+    : bytes >= 1e6 ? (bytes / 1e6).toFixed(1) + ' MB' : Math.round(bytes / 1e3) + ' kB';
+
   const on = {
     queued(event) {
       advance(0);
       say(event.position > 1 ? `Number ${event.position} in the queue` : 'Next in the queue');
+    },
+    fetching(event) {
+      advance(event.total ? event.done / event.total : 0);
+      say('Downloading the model', [`${size(event.done)} of ${size(event.total)}`,
+        event.bytes_per_second ? size(event.bytes_per_second) + '/s' : '', duration(event.seconds_left ?? 0)]
+        .filter(Boolean).join(' · '));
     },
     loading(event) {
       advance(event.done / event.total / 20);

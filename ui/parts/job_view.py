@@ -36,7 +36,8 @@ def follow(studio: Studio, job: JobState) -> None:
     key = f"live-{job.id}"
 
     def ended() -> None:
-        if st.session_state[key].ended == "cancelled":
+        told = st.session_state.get(key)  # gone when another click drew the page first
+        if told is not None and told.ended == "cancelled":
             st.toast("Cancelled. Pictures that were finished are kept.")
         st.query_params["job"] = job.id
         st.query_params.pop("image", None)

@@ -1,24 +1,86 @@
-"""What stands below the model's name: what it is, whose terms, and why it is the one."""
+"""Which model, and what one should know before it runs: whether it fits, whether it is here, whose terms."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from pipeline.errors import DarkroomError
 from pipeline.models.registry import ModelRecord
+from pipeline.models.stored import Inventory
 from pipeline.studio import Studio
-from ui.parts import text
+from ui import form
+from ui.parts import problems, text, weights
+
+state = st.session_state
+KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
-def show(studio: Studio, record: ModelRecord) -> None:
-    """A few small lines about the chosen model, and which one runs when none is chosen."""
-    licence = f'<a href="{text.plain(record.licence.url)}" target="_blank">{text.plain(record.licence.name)}</a>'
-    size = f"{record.download_bytes / 1e9:.1f} GB to download" if record.local is None else text.parameters(record)
+def draw(studio: Studio) -> ModelRecord:
+    """The picker and what stands below it; returns the model that is chosen."""
+    record = _picker(studio)
+    st.html(_facts(record) + _plan(studio, record) + _why(studio, record))
+    weights.draw(studio, record)
+    problems.under("model")
+    _about(record)
+    return record
+
+
+def _picker(studio: Studio) -> ModelRecord:
+    """What can run at once stands before what must be downloaded, and the default first of all."""
+    files = {record.id: studio.models.inventory(record.id) for record in studio.models.records}
+    default = studio.default.record.id
+    ordered = sorted(studio.models.records, key=lambda one: (one.id != default, not files[one.id].here))
+    names = {record.id: _name(record, files[record.id]) for record in ordered}
+
+    def choose() -> None:
+        state.update(form.defaults(studio.models.find(state.model)))
+        state.problem = None
+
+    st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
+    return studio.models.find(state.model)
+
+
+def _name(record: ModelRecord, files: Inventory) -> str:
+    """Its name, and how much must be downloaded first."""
+    if files.here:
+        return record.name
+    return f"{record.name} · ↓ {text.size(files.bytes_total)}" if files.bytes_total else f"{record.name} · ↓"
+
+
+def _facts(record: ModelRecord) -> str:
+    name, url = text.plain(record.licence.name), text.plain(record.licence.url)
+    licence = f'<a href="{url}" target="_blank">{name}</a>' if url else name
     gated = " · gated" if record.licence.gated else ""
-    st.html(f'<p class="card">{size} · {licence}{gated}</p><p class="card why">{_why(studio, record)}</p>')
+    return f'<p class="card">{text.parameters(record)} · {licence}{gated}</p>'
+
+
+def _plan(studio: Studio, record: ModelRecord) -> str:
+    """Whether what the form asks for fits this machine, in one line."""
+    request = form.without_prompt(state, record)
+    try:
+        plan = studio.plan(request) if request else None
+    except DarkroomError:  # what the device cannot do is told when it is asked for
+        plan = None
+    if plan is None:
+        return ""
+    more = [*plan.warnings, *(f"Would fit: {way}" for way in plan.nearest[:1] if not plan.fits)]
+    words = text.plain(plan.sentence) + "".join(f"<b>{text.plain(one)}</b>" for one in more)
+    kind = "fits" if plan.fits else "tight"
+    return f'<p class="plan {kind}" title="{text.plain(plan.reason)}"><i></i><span>{words}</span></p>'
 
 
 def _why(studio: Studio, record: ModelRecord) -> str:
+    """Why the default is the default, and what to do to get the better one."""
     choice = studio.default
-    if record.id == choice.record.id:
-        return text.plain(f"{choice.reason} {choice.remedy}".strip())
-    return text.plain(f"{record.summary} The default here is {choice.record.name}.")
+    if record.id != choice.record.id:
+        return ""
+    return f'<p class="card why">{text.plain(f"{choice.reason} {choice.remedy}".strip())}</p>'
+
+
+def _about(record: ModelRecord) -> None:
+    """What the model is good at, and its pitfalls, folded away."""
+    with st.expander("About this model", type="compact", key="about"):
+        notes = "".join(f"<li>{text.plain(note)}</li>" for note in record.notes)
+        st.html(f'<p class="card">{text.plain(record.summary)}</p><ul class="notes">{notes}</ul>')

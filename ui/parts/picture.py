@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pipeline.events import SavedImage
+from pipeline.request import Recipe
 from pipeline.studio import Studio
 from ui import actions
 from ui.parts import text
@@ -65,6 +66,10 @@ def recipe(image: SavedImage) -> None:
         st.html(f'<p class="path" title="Where the file is">{text.plain(str(image.path))}</p>')
 
 
+def _single_precisions(recipe: Recipe) -> list[str]:
+    return [f"{name} {precision}" for name, precision in recipe.component_quantization.items()]
+
+
 def _rows(image: SavedImage) -> list[tuple[str, str]]:
     recipe = image.recipe
     versions = ", ".join(f"{name} {version}" for name, version in recipe.versions.items())
@@ -77,7 +82,9 @@ def _rows(image: SavedImage) -> list[tuple[str, str]]:
         ("Size", f"{recipe.width} × {recipe.height}"),
         ("Seed", str(recipe.seed)),
         ("Scheduler", recipe.scheduler),
-        ("Quantisation", recipe.quantization),
+        ("LoRAs", ", ".join(f"{use.name} × {use.weight:g}" for use in recipe.loras if use.weight is not None)),
+        ("VAE", recipe.vae.name if recipe.vae else ""),
+        ("Quantisation", ", ".join([recipe.quantization, *_single_precisions(recipe)])),
         ("Offload", recipe.offload),
         ("Precision", recipe.dtype),
         ("Device", recipe.device),

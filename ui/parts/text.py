@@ -26,9 +26,24 @@ def escaped(text: str) -> str:
 
 
 def parameters(record: ModelRecord) -> str:
-    """The size of a model, such as `8.0 million parameters`."""
+    """The size of a model, such as `8.0 million parameters`; its family where the parameters are not known."""
     count = sum(record.parameters.values())
+    if not count:
+        return f"family {record.family}"
     return f"{count / 1e9:.1f} billion parameters" if count >= 1e9 else f"{count / 1e6:.1f} million parameters"
+
+
+def size(count: int) -> str:
+    """Bytes as people write them, such as `6.9 GB`."""
+    for unit, bytes_each in (("GB", 1e9), ("MB", 1e6)):
+        if count >= bytes_each:
+            return f"{count / bytes_each:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"
+
+
+def left(seconds: float) -> str:
+    """A time that is still to come, in a few words."""
+    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
 def facts(recipe: Recipe) -> list[str]:

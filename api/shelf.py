@@ -1,0 +1,48 @@
+"""The weight files of one's own that go beside a checkpoint: LoRAs and VAEs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.access import StudioDep, in_thread
+from pipeline.models.shelf import ShelfFile
+
+router = APIRouter(prefix="/api/v1", tags=["models"])
+
+
+class WeightFile(BaseModel):
+    """A LoRA or a VAE, by the name that requests give it."""
+
+    name: str
+    family: str
+    """The family of models that it is for; empty where the file does not tell."""
+    bytes: int
+    trigger_words: tuple[str, ...]
+    notes: tuple[str, ...]
+    refusal: str
+    """Why it cannot be used, as a clause that follows its name; empty when it can."""
+
+
+@router.get("/loras")
+async def loras(studio: StudioDep) -> list[WeightFile]:
+    """The LoRAs in the `loras` folder, usable or not."""
+    return [_told(file) for file in await in_thread(studio.models.shelf.loras)]
+
+
+@router.get("/vaes")
+async def vaes(studio: StudioDep) -> list[WeightFile]:
+    """The VAEs in the `vae` folder, usable or not."""
+    return [_told(file) for file in await in_thread(studio.models.shelf.vaes)]
+
+
+def _told(file: ShelfFile) -> WeightFile:
+    kind = file.kind
+    return WeightFile(
+        name=file.name,
+        family=kind.family,
+        bytes=file.bytes,
+        trigger_words=kind.triggers,
+        notes=kind.notes,
+        refusal=file.refusal,
+    )

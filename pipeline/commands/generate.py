@@ -1,0 +1,81 @@
+"""`generate`: from a prompt to pictures."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.display import JobDisplay
+from pipeline.commands.options import Json, components, lora, open_studio, option
+from pipeline.errors import DarkroomError
+from pipeline.events import LAST, Event, Failed
+from pipeline.request import GenerationRequest, Offload, Quantization, parse_request
+
+if TYPE_CHECKING:
+    from pipeline.studio import Job
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help=GenerationRequest.model_fields["prompt"].description)],
+    model: Annotated[str | None, option("model")] = None,
+    steps: Annotated[int | None, option("num_inference_steps")] = None,
+    guidance: Annotated[float | None, option("guidance_scale")] = None,
+    seed: Annotated[int, option("seed")] = -1,
+    width: Annotated[int | None, option("width")] = None,
+    height: Annotated[int | None, option("height")] = None,
+    count: Annotated[int, option("num_images")] = 1,
+    negative: Annotated[str, option("negative_prompt")] = "",
+    quantization: Annotated[Quantization, option("quantization")] = "auto",
+    component: Annotated[list[str] | None, option("component_quantization")] = None,
+    offload: Annotated[Offload, option("offload")] = "auto",
+    loras: Annotated[list[str] | None, option("loras")] = None,
+    vae: Annotated[str | None, option("vae")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make pictures and print where they are; with --json one object per picture: path, seed, sha256, recipe."""
+    request = parse_request(
+        prompt=prompt,
+        negative_prompt=negative,
+        model=model,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        width=width,
+        height=height,
+        seed=seed,
+        num_images=count,
+        quantization=quantization,
+        component_quantization=components(component or []),
+        offload=offload,
+        loras=[lora(text) for text in loras or []],
+        vae=vae,
+    )
+    with closing(open_studio()) as studio, JobDisplay(count, as_json) as display:
+        if model is None:
+            display.note(studio.default.reason)
+        _follow(studio.submit(request, client="shell"), display)
+    if any(image.path is None for image in display.images.values()):
+        raise typer.Exit(1)
+
+
+def _follow(job: Job, display: JobDisplay) -> None:
+    """Show the job to its end; Ctrl-C cancels it and keeps the pictures that are finished."""
+    try:
+        last = _show_all(job, display)
+    except KeyboardInterrupt:
+        resumable = " What is downloaded stays; the next call goes on from there." if display.fetching else ""
+        display.note(f"Stopping …{resumable}")
+        job.cancel()
+        _show_all(job, display)
+        raise typer.Exit(130) from None
+    if isinstance(last, Failed):
+        raise DarkroomError.from_info(last.error)
+
+
+def _show_all(job: Job, display: JobDisplay) -> Event:
+    for event in job.events():
+        display.show(event)
+        if isinstance(event, LAST):
+            return event
+    raise RuntimeError("A job's events end with its last one.")

@@ -1,0 +1,75 @@
+"""The options that several commands take, and the studio that they work with.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from pipeline.errors import InvalidRequest
+from pipeline.request import GenerationRequest, LoraUse, Quantization
+
+if TYPE_CHECKING:
+    from pipeline.studio import Studio
+
+OPTIONS = {
+    "negative_prompt": "--negative",
+    "model": "--model",
+    "num_inference_steps": "--steps",
+    "guidance_scale": "--guidance",
+    "seed": "--seed",
+    "width": "--width",
+    "height": "--height",
+    "num_images": "--count",
+    "quantization": "--quantization",
+    "component_quantization": "--component",
+    "offload": "--offload",
+    "loras": "--lora",
+    "vae": "--vae",
+}
+"""The option that sets each field of a request."""
+
+METAVARS = {"component_quantization": "NAME=PRECISION", "loras": "NAME[:WEIGHT]", "vae": "NAME"}
+
+
+def option(field: str) -> Any:
+    """An option that describes itself as the request's field does."""
+    return typer.Option(
+        OPTIONS[field], help=GenerationRequest.model_fields[field].description, metavar=METAVARS.get(field)
+    )
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Name = Annotated[str, typer.Argument(metavar="ID", help="Registry id or a unique short form of it.")]
+
+
+def lora(text: str) -> LoraUse:
+    """What `NAME[:WEIGHT]` means; raises `InvalidRequest`."""
+    name, colon, weight = text.rpartition(":")
+    try:
+        return LoraUse(name=name, weight=float(weight)) if colon else LoraUse(name=text)
+    except ValueError:
+        message = f"“{text}” names no LoRA with a weight."
+        raise InvalidRequest(message, "Write NAME or NAME:WEIGHT, with a weight from -4 to 4.", field="loras") from None
+
+
+def components(texts: list[str]) -> dict[str, str]:
+    """What a number of `NAME=PRECISION` mean together; raises `InvalidRequest`."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, equals, precision) in zip(texts, pairs, strict=True):
+        if not (name and equals and precision in get_args(Quantization)):
+            known = ", ".join(get_args(Quantization))
+            message = f"“{text}” names no component with a precision."
+            raise InvalidRequest(message, f"Write NAME=PRECISION, one of {known}.", field="component_quantization")
+    return {name: precision for name, _, precision in pairs}
+
+
+def open_studio() -> Studio:
+    """A studio that starts no worker before there is a job, and then one that loads only what the job needs."""
+    from pipeline.settings import read_settings
+    from pipeline.studio import Studio
+
+    return Studio(read_settings().model_copy(update={"preload": False, "workers": 1}))

@@ -1,0 +1,49 @@
+"""LoRAs and VAEs over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from fastapi.testclient import TestClient
+from safetensors.numpy import save_file
+
+from pipeline.studio import Studio
+from tests.api.conftest import client_of
+
+
+@pytest.fixture
+def web(make_settings: Callable[..., Any], tmp_path: Path) -> Iterator[TestClient]:
+    """A client of a studio with two files in its `loras` folder, of which one is a pickle."""
+    loras = tmp_path / "weights" / "loras"
+    loras.mkdir(parents=True)
+    layer = "transformer.transformer_blocks.0.attn.to_q.lora"
+    pair = {f"{layer}_A.weight": numpy.zeros((4, 1536)), f"{layer}_B.weight": numpy.zeros((1536, 4))}
+    save_file(pair, loras / "ink.safetensors", {"modelspec.trigger_phrase": "ink wash"})
+    (loras / "old.ckpt").write_bytes(b"x")
+    studio = Studio(make_settings(weights=tmp_path / "weights"))
+    yield client_of(studio)
+    studio.close()
+
+
+def test_loras_are_listed_with_family_and_trigger_words_and_without_their_places(
+    web: TestClient, tmp_path: Path
+) -> None:
+    answer = web.get("/api/v1/loras")
+    files = {file["name"]: file for file in answer.json()}
+    assert files["ink"]["family"] == "sd3"
+    assert files["ink"]["trigger_words"] == ["ink wash"]
+    assert files["ink"]["refusal"] == ""
+    assert str(tmp_path) not in answer.text
+
+
+def test_a_file_that_cannot_be_used_is_listed_with_the_reason(web: TestClient) -> None:
+    [old] = [file for file in web.get("/api/v1/loras").json() if file["name"].startswith("old")]
+    assert "code" in old["refusal"]
+
+
+def test_an_empty_folder_is_an_empty_list(web: TestClient) -> None:
+    assert web.get("/api/v1/vaes").json() == []
