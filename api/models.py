@@ -72,7 +72,7 @@ async def add(model: NewModel, studio: StudioDep, response: Response) -> ModelRe
         message = f"“{model.source}” is not a repository of the hub."
         remedy = "Give owner/name. Folders and files are added in the shell: `python -m pipeline models add`."
         raise InvalidRequest(message, remedy, field="source")
-    record = await in_thread(studio.models.add, model.source)
+    record = await in_thread(studio.models.add_from_hub, model.source)
     response.headers["Location"] = f"{router.prefix}/models/{record.id}"
     return record
 

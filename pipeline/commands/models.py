@@ -11,6 +11,7 @@ import typer
 from rich.filesize import decimal
 from rich.markup import escape
 
+from pipeline.commands.cache import app as cache
 from pipeline.commands.display import Display, plain, print_json, print_table, transfer
 from pipeline.commands.options import Json, Name, components, open_studio, option
 from pipeline.errors import DarkroomError, InvalidRequest
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pipeline.studio import Studio
 
 app = typer.Typer(help="The models that Darkroom knows.", no_args_is_help=True)
-cache = typer.Typer(help="The quantised components that are kept for a faster start.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
 LOOK_SECONDS = 0.2
@@ -181,33 +181,6 @@ def check(
         )
     if any(one.ok is False for several in findings.values() for one in several):
         raise typer.Exit(1)
-
-
-@cache.command("list")
-def list_cache(as_json: Json = False) -> None:
-    """Show the quantised components on disk."""
-    with closing(open_studio()) as studio:
-        entries = studio.models.cached()
-    if as_json:
-        print_json([entry.model_dump(mode="json") for entry in entries])
-    else:
-        print_table(
-            [escape(entry.model), escape(entry.component), entry.precision, decimal(entry.bytes)] for entry in entries
-        )
-
-
-@cache.command("clear")
-def clear_cache(
-    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only those of this model.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Delete them; they are made again when they are needed."""
-    with closing(open_studio()) as studio:
-        freed = studio.models.clear_cache(studio.models.find(name).id if name else None)
-    if as_json:
-        print_json({"freed_bytes": freed})
-    else:
-        typer.echo(f"{decimal(freed)} deleted.")
 
 
 def _follow(studio: Studio, record: ModelRecord, display: Display) -> FetchState:

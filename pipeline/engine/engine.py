@@ -27,7 +27,7 @@ from pipeline.engine.generate import GenerationCancelled, pictures
 from pipeline.engine.load import Emit, Loaded, load
 from pipeline.engine.placement import Placement, below, computes_bfloat16, fitting, place
 from pipeline.errors import OutOfMemory
-from pipeline.events import Picture, Warned
+from pipeline.events import Event, Picture, Warned
 from pipeline.models.hardware import Device, EngineReport, Hardware
 from pipeline.models.plan import nearest
 from pipeline.models.registry import ModelRecord, Registry
@@ -89,13 +89,14 @@ class Engine:
     ) -> Iterator[Picture]:
         """Yield a picture for each of `indices`, with seed `request.seed + index`; `request.seed` is final.
 
-        Loads `record` when it is not ready. Raises `GenerationCancelled` between two steps once `cancelled()` is true,
-        and else what `load` raises; when memory runs out, it also goes on as `load` does.
+        Loads `record` when it is not ready. Raises `GenerationCancelled` once `cancelled()` is true, between two steps,
+        two components or two looks at a download, and else what `load` raises; when memory runs out, it also goes on as
+        `load` does.
         """
         left, versions = list(indices), self._report.versions
 
         def rest() -> Iterator[Picture]:
-            loaded = self._ready(record, request, emit)
+            loaded = self._ready(record, request, _stoppable(emit, cancelled))
             with self._guarded(record, "generating"):
                 for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, self._shelf):
                     left.remove(picture.index)
@@ -217,6 +218,17 @@ class Engine:
         except OutOfMemory:
             self.release()
             raise
+
+
+def _stoppable(emit: Emit, cancelled: Callable[[], bool]) -> Emit:
+    """`emit` that ends the loading or the download in which it is called once the job is cancelled."""
+
+    def checked(event: Event) -> None:
+        if cancelled():
+            raise GenerationCancelled
+        emit(event)
+
+    return checked
 
 
 @cache

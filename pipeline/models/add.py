@@ -106,7 +106,7 @@ def remove(models_file: Path, model_id: str) -> None:
     """
 
     def shortened(text: str) -> str:
-        starts = [found.start() for found in _TABLE.finditer(text)]
+        starts = [found.start() for found in _TABLE.finditer(text)] or [len(text)]
         pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
         kept = [piece for piece in pieces if _ids(piece) != [model_id]]
         if len(kept) == len(pieces):

@@ -61,7 +61,13 @@ class Library:
 
         Raises `InvalidRequest` for what is of no known family or known already, and `ModelUnavailable`.
         """
-        record = add.from_anything(source, self.records)
+        return self._keep(add.from_anything(source, self.records))
+
+    def add_from_hub(self, repository: str) -> ModelRecord:
+        """Add a hub repository, as `add` does: for callers who may not name what is on this disk."""
+        return self._keep(add.from_hub(repository, self.records))
+
+    def _keep(self, record: ModelRecord) -> ModelRecord:
         if any(known.id == record.id for known in self.records):
             raise InvalidRequest(f"{record.id} is known already.", "Nothing needs to be done.", field="model")
         add.append(self._settings.models_file, record)

@@ -18,6 +18,7 @@ from pipeline.models import hub
 from pipeline.models.hardware import Device, Hardware
 from pipeline.models.registry import DType, ModelRecord
 from pipeline.models.sizes import HELD, WIDTH, ComponentSize, component_sizes, computing_bytes, known_sizes
+from pipeline.models.stored import inventory
 from pipeline.request import GenerationRequest, Precision
 
 Resting = Literal["none", "model", "group", "sequential"]
@@ -120,9 +121,9 @@ def plan_for(
 ) -> Plan:
     """The plan of `request` with what is on this disk taken into account; `candidates` are other models to name when
     it does not fit. Raises `InvalidRequest` for what the device cannot do."""
-    here = hub.is_here(record)
-    sizes = component_sizes(record)
-    wanted = 0 if here else record.download_bytes or sum(_stored(name, size, record) for name, size in sizes.items())
+    stock, sizes = inventory(record), component_sizes(record)
+    total = stock.bytes_total or sum(_stored(name, size, record) for name, size in sizes.items())
+    wanted = 0 if stock.here else max(0, total - stock.bytes_here)
     found = plan(record, request, hardware, sizes=sizes, candidates=candidates)
     return found.model_copy(update={"download_bytes": wanted, "disk_free_bytes": hub.cache_free_bytes()})
 

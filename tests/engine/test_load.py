@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from pipeline.engine import Engine
+from pipeline.engine import Engine, GenerationCancelled
 from pipeline.engine.files import components_of, revision_of
 from pipeline.errors import ModelUnavailable
 from pipeline.events import Event, Loading
@@ -71,6 +71,16 @@ def test_loading_what_is_loaded_does_nothing(engine: Engine, demo: ModelRecord) 
     engine.load(demo, GenerationRequest(prompt="-", quantization="none", offload="none"), events.append)
     assert events == []
     assert engine._loaded.pipeline is pipeline
+
+
+def test_a_cancelled_job_does_not_load_on(engine: Engine, copy: Path) -> None:
+    events: list[Event] = []
+    request = parse_request(prompt="a house", seed=1, num_inference_steps=1)
+    with pytest.raises(GenerationCancelled):
+        next(engine.generate(request, record_for(copy), [0], events.append, lambda: len(events) == 2))
+    assert [event.component for event in events if isinstance(event, Loading)] == COMPONENTS[:2]
+    assert engine.loaded is None
+    assert next(engine.generate(request, record_for(copy), [0], events.append, lambda: False))
 
 
 def test_a_released_engine_holds_nothing(engine: Engine, demo: ModelRecord) -> None:

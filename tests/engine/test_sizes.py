@@ -44,7 +44,10 @@ SMALLER: dict[str, dict[str, Any]] = {
     },
     "unidiffuser-transformer": {"num_layers": 6, "num_attention_heads": 8},
     "sd15-unet": {"block_out_channels": [64, 128, 256, 256]},
-    "sdxl-unet": {"block_out_channels": [64, 128, 320], "attention_head_dim": [1, 2, 5]},
+    "sdxl-unet": {
+        "block_out_channels": [64, 128, 256], "attention_head_dim": [1, 2, 4],
+        "transformer_layers_per_block": [1, 1, 3],
+    },
     "kandinsky22-unet": {"block_out_channels": [64, 128, 192, 192]},
     "kandinsky22-prior": {"num_layers": 3, "num_attention_heads": 12},
     "cascade-decoder": {

@@ -213,3 +213,8 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(tmp_path: Path) -> None:
         append(path, own())
     assert path.read_text() == "[[model]]\nid = 'half'\n"
     assert not path.with_name("models.toml.new").exists()
+
+
+def test_without_a_file_there_is_nothing_to_forget(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="not among the models that were added"):
+        remove(tmp_path / "models.toml", "acme/none")

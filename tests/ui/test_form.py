@@ -113,3 +113,10 @@ def test_what_is_changed_under_advanced_is_counted() -> None:
     assert form.changed(form.blank(DEMO) | {"quantization": "nf4", "offload": "none"}, DEMO) == 2
     more = {"loras": ["ink"], "vae": "clear", form.precision_key("transformer"): "nf4"}
     assert form.changed(form.blank(DEMO) | more, DEMO) == 3
+
+
+def test_a_form_without_a_prompt_can_be_planned_and_one_with_a_wrong_field_cannot() -> None:
+    request = form.without_prompt(form.blank(DEMO), DEMO)
+    assert request is not None
+    assert request.num_inference_steps == DEMO.steps.default
+    assert form.without_prompt(form.blank(DEMO) | {"seed": -5}, DEMO) is None
