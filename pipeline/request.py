@@ -153,6 +153,8 @@ class Recipe(BaseModel):
     quantization: Precision
     component_quantization: dict[str, Precision] = {}
     """Components that were held otherwise than `quantization` says."""
+    vae_tiling: bool = False
+    """Whether the picture was decoded in tiles, which leaves faint differences."""
     offload: Literal["none", "model", "group", "sequential"]
     loras: tuple[FileUse, ...] = ()
     vae: FileUse | None = None

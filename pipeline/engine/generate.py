@@ -298,6 +298,7 @@ def _recipe(job: _Job, index: int, size: tuple[int, int], rgb: bytes, seconds: f
         arguments=loaded.record.arguments,
         quantization=placement.quantization,
         component_quantization=loaded.exceptions,
+        vae_tiling=placement.tiled,
         offload=placement.offload,
         loras=job.extras.loras,
         vae=job.extras.vae,

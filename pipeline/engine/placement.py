@@ -14,7 +14,8 @@ from accelerate import dispatch_model  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.models.hardware import Device, Hardware
-from pipeline.models.plan import TILE, Plan, ladder
+from pipeline.models.ladder import TILE
+from pipeline.models.plan import Plan, ladder
 from pipeline.models.plan import plan as planned
 from pipeline.models.registry import DType, ModelRecord
 from pipeline.models.sizes import ComponentSize

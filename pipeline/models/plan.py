@@ -1,14 +1,12 @@
 """What fits this machine, and how: decided before anything is downloaded, from figures alone.
 
-A ladder of placements, best first: everything on the device, then four bits, spread over several GPUs, whole
-components resting in main memory, layers resting there, and last the processor. The first that fits is the plan.
+The first rung of `ladder.py` that fits by the figures of `peaks.py` is the plan.
 `plan` only reads its arguments, so any machine's case can be tried anywhere; `plan_for` looks at the disk for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,48 +14,16 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import InvalidRequest
 from pipeline.models import hub
 from pipeline.models.hardware import Device, Hardware
+from pipeline.models.ladder import Case, Resting, Rung, dtype_of, dtype_on, ways
+from pipeline.models.peaks import RESERVE, ComponentPlan, computing, device_peaks, ram_peak, room, stored_bytes
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.sizes import HELD, WIDTH, ComponentSize, component_sizes, computing_bytes, known_sizes
+from pipeline.models.sizes import ComponentSize, component_sizes, known_sizes
 from pipeline.models.stored import inventory
 from pipeline.request import GenerationRequest, Precision
 
-Resting = Literal["none", "model", "group", "sequential"]
-
-TILE = 512
-"""Side of a tile in pixels when the VAE decodes in tiles."""
-CONTEXT = 500_000_000
-"""Bytes of GPU memory that the driver and the libraries take for themselves; an estimate."""
-PROCESS = {"cpu": 500_000_000, "gpu": 1_500_000_000}
-"""Bytes of main memory that a worker takes without a model. On a processor measured, once it has made a picture with a
-tiny one; with the libraries of a GPU, an estimate."""
-RESERVE = 0.04
-"""Part of a memory that is left free: for fragments, and for what other programs take meanwhile."""
-
-_READING = 0.5
-"""Part of a component's file that exists once more, unquantised, while it is quantised; measured."""
-
 _ENDINGS = {"none": "", "nf4": "in four bits", "nf4-full": "in four bits throughout", "int8": "in eight bits"}
-_TILING = {"AutoencoderKL", "AutoencoderDC", "AutoencoderKLQwenImage"}
-"""VAE classes that can decode in tiles."""
 _STAYING = {"safety_checker", "prior_prior"}
 """Components that diffusers leaves on the device under model offload (Stable Diffusion, HunyuanDiT, Kandinsky)."""
-
-
-class ComponentPlan(BaseModel):
-    """One component as it will be held."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    parameters: int
-    dtype: DType
-    precision: Precision
-    bytes: int
-    """Of its weights."""
-    resident: bool
-    """Whether it stays on the device while others work."""
-    device: int = 0
-    """Index of its GPU; 0 elsewhere."""
 
 
 class Plan(BaseModel):
@@ -122,7 +88,7 @@ def plan_for(
     """The plan of `request` with what is on this disk taken into account; `candidates` are other models to name when
     it does not fit. Raises `InvalidRequest` for what the device cannot do."""
     stock, sizes = inventory(record), component_sizes(record)
-    total = stock.bytes_total or sum(_stored(name, size, record) for name, size in sizes.items())
+    total = stock.bytes_total or sum(stored_bytes(name, size, record) for name, size in sizes.items())
     wanted = 0 if stock.here else max(0, total - stock.bytes_here)
     found = plan(record, request, hardware, sizes=sizes, candidates=candidates)
     return found.model_copy(update={"download_bytes": wanted, "disk_free_bytes": hub.cache_free_bytes()})
@@ -161,8 +127,8 @@ def ladder(
     """Every placement that the request allows, best first, whether it fits or not. Arguments as in `plan`."""
     sizes = known_sizes(record) if sizes is None else sizes
     _check(record, request, hardware, sizes)
-    case = _Case(record, request, hardware, sizes, bfloat16)
-    return [_planned(case, rung) for rung in _rungs(case)]
+    case = Case(record, request, hardware, sizes, bfloat16)
+    return [_planned(case, rung) for rung in ways(case)]
 
 
 def nearest(
@@ -195,48 +161,6 @@ def nearest(
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What is asked, of which model, and where."""
-
-    record: ModelRecord
-    request: GenerationRequest
-    hardware: Hardware
-    sizes: Mapping[str, ComponentSize]
-    bfloat16: bool
-
-    @property
-    def pixels(self) -> int:
-        width, height = self.record.size.native
-        return (self.request.width or width) * (self.request.height or height)
-
-    @property
-    def guided(self) -> bool:
-        guidance = self.request.guidance_scale
-        return (self.record.guidance.default if guidance is None else guidance) > 1
-
-    @property
-    def main_memory(self) -> Device:
-        return self.hardware.devices[-1]
-
-    def tiles(self) -> bool:
-        """Whether decoding in tiles would help."""
-        return self.pixels > TILE**2 and any(size.kind in _TILING for size in self.sizes.values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Rung:
-    """One way to hold the model."""
-
-    device: Device
-    quantization: Precision
-    offload: Resting = "none"
-    spread: bool = False
-    tiled: bool = False
-    precisions: dict[str, Precision] = field(default_factory=dict)
-    """Of every component."""
-
-
 def _check(
     record: ModelRecord, request: GenerationRequest, hardware: Hardware, sizes: Mapping[str, ComponentSize]
 ) -> None:
@@ -266,74 +190,18 @@ def _check(
         )
 
 
-def _rungs(case: _Case) -> Iterator[_Rung]:
-    """The ladder, best first."""
-    plain, *smaller = _precisions(case)
-    best = case.hardware.best
-    if best.kind in {"cpu", "mps"}:
-        yield from (_rung(case, best, precision) for precision in (plain, *smaller))
-        return
-    if case.request.offload != "auto":
-        wished = [_rung(case, best, precision, case.request.offload) for precision in (plain, *smaller)]
-        yield from wished
-        yield from (replace(rung, tiled=True) for rung in wished if case.tiles())
-        return
-    yield from _on_gpus(case, best, plain, smaller)
-    yield from (_rung(case, case.main_memory, precision) for precision in (plain, *smaller))
-
-
-def _on_gpus(case: _Case, best: Device, plain: Precision, smaller: list[Precision]) -> Iterator[_Rung]:
-    whole = {precision: _rung(case, best, precision) for precision in (plain, *smaller)}
-    offloaded = {precision: _rung(case, best, precision, "model") for precision in whole}
-    several = len([gpu for gpu in case.hardware.gpus if gpu.kind == best.kind]) > 1
-    spread = {precision: [replace(rung, spread=True)] if several else [] for precision, rung in whole.items()}
-    if case.record.quantization == "none":
-        order = (plain, *smaller)
-        for precision in order:
-            yield from (whole[precision], *spread[precision], offloaded[precision])
-    else:
-        order = (*smaller, plain)
-        yield from whole.values()
-        yield from (rung for precision in whole for rung in spread[precision])
-        yield from (offloaded[precision] for precision in order)
-    if case.tiles():
-        yield from (replace(held[precision], tiled=True) for held in (whole, offloaded) for precision in order)
-    if set(whole[plain].precisions.values()) <= {"none"}:
-        for offload in ("group", "sequential"):
-            rung = replace(whole[plain], offload=offload)
-            yield rung
-            yield from [replace(rung, tiled=True)] if case.tiles() else []
-
-
-def _precisions(case: _Case) -> list[Precision]:
-    """What the components worth quantising may be held in, best first."""
-    wish, record = case.request.quantization, case.record
-    if not record.nf4:
-        return ["none"]
-    if wish != "auto":
-        return [wish]
-    small: Precision = "nf4" if record.quantization == "none" else record.quantization
-    return ["none", "nf4" if small == "int8" and case.hardware.best.kind == "mps" else small]
-
-
-def _rung(case: _Case, device: Device, precision: Precision, offload: Resting = "none") -> _Rung:
-    held: dict[str, Precision] = {name: precision if name in case.record.nf4 else "none" for name in case.sizes}
-    own = {name: wish for name, wish in case.request.component_quantization.items() if wish != "auto"}
-    return _Rung(device, precision, offload, precisions=held | own)
-
-
-def _planned(case: _Case, rung: _Rung) -> Plan:
+def _planned(case: Case, rung: Rung) -> Plan:
     record, device = case.record, rung.device
     parts = [_component(case, rung, name) for name in sorted(case.sizes)]
     if rung.spread:
         parts = _spread(case, parts)
-    working = {part.name: _computing(case, rung, part) for part in parts}
-    on_device = _on_devices(case, rung, parts, working)
-    in_ram, mapped = _in_ram(case, rung, parts, working)
+    working = {part.name: computing(case, rung, part) for part in parts}
+    on_device = device_peaks(case, rung, parts, working)
+    in_ram, mapped = ram_peak(case, rung, parts, working)
     fits = all(need <= room(one) for one, need in on_device.items()) and in_ram <= room(case.main_memory)
     peak = max(on_device.values(), default=in_ram)
     reserve = f"{RESERVE:.0%} of it are kept free"
-    dtype, why = _dtype(record, device, case.bfloat16)
+    dtype, why = dtype_on(record, device, case.bfloat16)
     how = _how(rung)
     return Plan(
         model=record.id,
@@ -369,9 +237,9 @@ def _planned(case: _Case, rung: _Rung) -> Plan:
     )
 
 
-def _component(case: _Case, rung: _Rung, name: str) -> ComponentPlan:
+def _component(case: Case, rung: Rung, name: str) -> ComponentPlan:
     size, precision = case.sizes[name], rung.precisions[name]
-    dtype = _dtype_of(name, case.record, rung.device, case.bfloat16)
+    dtype = dtype_of(name, case.record, rung.device, case.bfloat16)
     return ComponentPlan(
         name=name,
         parameters=size.parameters,
@@ -383,7 +251,7 @@ def _component(case: _Case, rung: _Rung, name: str) -> ComponentPlan:
     )
 
 
-def _spread(case: _Case, parts: Sequence[ComponentPlan]) -> list[ComponentPlan]:
+def _spread(case: Case, parts: Sequence[ComponentPlan]) -> list[ComponentPlan]:
     """Each component on the GPU with the most room left, the largest first."""
     left = {gpu.index: room(gpu) for gpu in case.hardware.gpus if gpu.kind == case.hardware.best.kind}
     placed = []
@@ -394,84 +262,6 @@ def _spread(case: _Case, parts: Sequence[ComponentPlan]) -> list[ComponentPlan]:
     return sorted(placed, key=lambda part: part.name)
 
 
-def _on_devices(
-    case: _Case, rung: _Rung, parts: Sequence[ComponentPlan], working: Mapping[str, int]
-) -> dict[Device, int]:
-    """Bytes at most on each GPU with memory of its own."""
-    if rung.device.kind in {"cpu", "mps"}:
-        return {}
-    if rung.spread:
-        gpus = [gpu for gpu in case.hardware.gpus if gpu.kind == rung.device.kind]
-        return {gpu: _together(gpu.index, parts, working) for gpu in gpus}
-    if rung.offload == "none":
-        return {rung.device: _together(rung.device.index, parts, working)}
-    if rung.offload == "model":
-        staying = sum(part.bytes for part in parts if part.resident)
-        stages = [working[part.name] + (0 if part.resident else part.bytes) for part in parts]
-        return {rung.device: CONTEXT + staying + max(stages, default=0)}
-    # Group offload copies the next layer while one computes.
-    copies = 2 if rung.offload == "group" else 1
-    layers = {part.name: copies * case.sizes[part.name].largest_layer() * WIDTH[part.dtype] for part in parts}
-    stages = [working[part.name] + min(layers[part.name], part.bytes) for part in parts]
-    return {rung.device: CONTEXT + max(stages, default=0)}
-
-
-def _in_ram(case: _Case, rung: _Rung, parts: Sequence[ComponentPlan], working: Mapping[str, int]) -> tuple[int, int]:
-    """Bytes at most in main memory: those that are needed, and with the files that are mapped into it meanwhile.
-
-    Weights that are kept as they are stored are the mapped file itself. Those that are converted exist beside it until
-    they are all read; so do quantised ones, and as some of their layers stay in the file, it stays mapped on a
-    processor. Measured on checkpoints of 100 million parameters.
-    """
-    weights, computing = sum(part.bytes for part in parts), max(working.values(), default=0)
-    stored = {part.name: _stored(part.name, case.sizes[part.name], case.record) for part in parts}
-    quantized = [stored[part.name] for part in parts if part.precision != "none"]
-    process = PROCESS["cpu" if rung.device.kind == "cpu" else "gpu"]
-    if rung.device.kind not in {"cpu", "mps"}:
-        needed = process + (weights if rung.offload != "none" else _passing(parts))
-        return needed, needed + max(quantized, default=0)
-    reading = round(_READING * max(quantized, default=0))
-    needed = process + weights + max(computing, reading)
-    held = peak = 0
-    for part in parts:
-        held += part.bytes
-        converted = part.precision == "none" and abs(stored[part.name] - part.bytes) > 0.05 * stored[part.name]
-        peak = max(peak, held + (stored[part.name] if converted else 0))
-    return needed, max(needed + sum(quantized), process + peak)
-
-
-def _together(index: int, parts: Sequence[ComponentPlan], working: Mapping[str, int]) -> int:
-    """Bytes at most on the GPU `index`, where components stay."""
-    mine = [part for part in parts if part.device == index]
-    return CONTEXT + sum(part.bytes for part in mine) + max((working[part.name] for part in mine), default=0)
-
-
-def _passing(parts: Sequence[ComponentPlan]) -> int:
-    """Bytes of the largest component that passes through main memory on its way to the GPU. Quantised ones do not:
-    they are read from the mapped file matrix by matrix."""
-    return max((part.bytes for part in parts if part.precision == "none"), default=0)
-
-
-def _stored(name: str, size: ComponentSize, record: ModelRecord) -> int:
-    """Bytes of a component's files."""
-    return (
-        size.held_bytes(record.dtypes.get(name, record.dtype), "none") if size.file_bytes is None else size.file_bytes
-    )
-
-
-def _computing(case: _Case, rung: _Rung, part: ComponentPlan) -> int:
-    """Bytes that a component takes to compute."""
-    tiled = rung.tiled and case.sizes[part.name].kind in _TILING
-    pixels = min(case.pixels, TILE**2) if tiled else case.pixels
-    live = computing_bytes(part.name, case.sizes, case.record, pixels, WIDTH[part.dtype], guided=case.guided)
-    return round(live * HELD["cpu" if rung.device.kind == "cpu" else "gpu"])
-
-
-def room(device: Device) -> int:
-    """Bytes that may be filled: what is free, less the reserve."""
-    return device.memory_free - round(RESERVE * device.memory_total)
-
-
 def _lacking(found: Plan, hardware: Hardware) -> int:
     """Bytes that are missing for a plan."""
     device = next(one for one in hardware.devices if (one.kind, one.index) == (found.kind, found.index))
@@ -479,31 +269,7 @@ def _lacking(found: Plan, hardware: Hardware) -> int:
     return max(on_device, found.needed_ram_bytes - room(hardware.devices[-1]))
 
 
-def _dtype(record: ModelRecord, device: Device, bfloat16: bool) -> tuple[DType, str]:
-    """The record's dtype, or what stands in for it.
-
-    Without bfloat16 a GPU falls back to float16, which is as small; T5's large activations stay safe, because
-    transformers keeps the layers that overflow in float32. A processor computes float16 slowly and not everywhere,
-    so there it becomes float32.
-    """
-    if record.dtype == "bfloat16" and not bfloat16:
-        return "float16", "float16, since this device does not compute in bfloat16"
-    if record.dtype == "float16" and device.kind == "cpu":
-        return "float32", "float32, since processors compute float16 slowly"
-    return record.dtype, record.dtype
-
-
-def _dtype_of(name: str, record: ModelRecord, device: Device, bfloat16: bool) -> DType:
-    """The dtype of one component. One that needs bfloat16 beside float16 gets float32 where that cannot be had."""
-    own = record.dtypes.get(name)
-    if own is None or own == record.dtype:
-        return _dtype(record, device, bfloat16)[0]
-    if (own == "bfloat16" and not bfloat16) or (own == "float16" and device.kind == "cpu"):
-        return "float32"
-    return own
-
-
-def _chosen(case: _Case, rung: _Rung) -> str:
+def _chosen(case: Case, rung: Rung) -> str:
     """Why the weights are as they are."""
     if not case.record.nf4:
         return "no component is worth quantising"
@@ -511,10 +277,12 @@ def _chosen(case: _Case, rung: _Rung) -> str:
         return f"quantization {rung.quantization} was asked for"
     if rung.quantization == "none":
         return "weights unquantised"
+    if rung.quantization == case.record.quantization:
+        return f"quantization {rung.quantization} as the model's record advises"
     return f"quantization {rung.quantization}, since memory is short"
 
 
-def _how(rung: _Rung) -> str:
+def _how(rung: Rung) -> str:
     """Where the weights are while the model works."""
     if rung.device.kind in {"cpu", "mps"}:
         where = "all in main memory"
@@ -530,7 +298,7 @@ def _how(rung: _Rung) -> str:
     return where + (", the picture is decoded in tiles" if rung.tiled else "")
 
 
-def _sentence(case: _Case, rung: _Rung, on_device: Mapping[Device, int], in_ram: int, fits: bool) -> str:
+def _sentence(case: Case, rung: Rung, on_device: Mapping[Device, int], in_ram: int, fits: bool) -> str:
     if not case.sizes:
         return "Its size is not known before it is downloaded."
     if fits:
@@ -546,7 +314,7 @@ def _sentence(case: _Case, rung: _Rung, on_device: Mapping[Device, int], in_ram:
     return f"Does not fit: needs about {_gb(need)} GB of {name}, {_gb(max(0, room(device)))} can be used"
 
 
-def _warnings(case: _Case, rung: _Rung) -> Iterator[str]:
+def _warnings(case: Case, rung: Rung) -> Iterator[str]:
     request, label = case.request, rung.device.label
     if request.offload not in {"auto", "none"} and rung.device.kind in {"cpu", "mps"}:
         yield f"Offload {request.offload} is ignored: on {label} there is no second memory to offload to."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models.plan import PROCESS
+from pipeline.models.peaks import PROCESS
 from tests.checkpoints.big import big_checkpoint
 
 MEASURE = """

@@ -3,6 +3,8 @@ more memory never makes it worse."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Hardware
-from pipeline.models.plan import Plan, ladder, plan, plan_for, room
+from pipeline.models.peaks import room
+from pipeline.models.plan import Plan, ladder, plan, plan_for
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, parse_request
 from tests.checkpoints import record_for
@@ -63,16 +66,23 @@ def test_every_model_gets_a_placement_everywhere_or_a_reason_and_what_would_fit(
 
 @pytest.mark.parametrize("model", RECORDS)
 def test_more_memory_is_never_worse(model: str) -> None:
-    def place_on_the_ladder(hardware: Hardware) -> int:
-        rungs = ladder(RECORDS[model], asked(), hardware)
-        return next((place for place, rung in enumerate(rungs) if rung.fits), len(rungs))
+    """On one ladder; where there is ample room, a model that is advised fewer bits has another."""
 
-    for ram in (8, 16, 32, 64, 128):
-        places = [place_on_the_ladder(machine(size, ram=ram)) for size in (2, 4, 6, 8, 10, 12, 16, 24, 32, 48, 80)]
-        assert places == sorted(places, reverse=True), f"more GPU memory, {ram} GB of RAM"
+    def places(hardwares: Iterable[Hardware]) -> Iterator[list[int]]:
+        by_ladder = defaultdict(list)
+        for hardware in hardwares:
+            rungs = ladder(RECORDS[model], asked(), hardware)
+            first = next((place for place, rung in enumerate(rungs) if rung.fits), len(rungs))
+            by_ladder[tuple(rung.key for rung in rungs)].append(first)
+        yield from by_ladder.values()
+
+    sizes, memories = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48, 80), (4, 8, 16, 32, 64, 128)
+    for ram in memories:
+        for found in places(machine(size, ram=ram) for size in sizes):
+            assert found == sorted(found, reverse=True), f"more GPU memory, {ram} GB of RAM"
     for size in (4, 8, 24):
-        places = [place_on_the_ladder(machine(size, ram=ram)) for ram in (4, 8, 16, 32, 64, 128)]
-        assert places == sorted(places, reverse=True), f"more RAM beside {size} GB"
+        for found in places(machine(size, ram=ram) for ram in memories):
+            assert found == sorted(found, reverse=True), f"more RAM beside {size} GB"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +95,8 @@ def test_more_memory_is_never_worse(model: str) -> None:
         (SDXL, 24, ("cuda", "none", "none")),
         (SD35, 6, ("cuda", "nf4", "model")),
         (SD35, 12, ("cuda", "nf4", "none")),
-        (SD35, 24, ("cuda", "none", "none")),
+        (SD35, 24, ("cuda", "nf4", "none")),
+        (SD35, 48, ("cuda", "none", "none")),
         (FLUX, 8, ("cuda", "nf4", "model")),
         (FLUX, 12, ("cuda", "nf4", "model")),
         (FLUX, 24, ("cuda", "nf4", "none")),
@@ -93,11 +104,18 @@ def test_more_memory_is_never_worse(model: str) -> None:
         (COGVIEW4, 24, ("cuda", "nf4", "none")),
         (QWEN, 12, ("cuda", "none", "group")),
         (QWEN, 24, ("cuda", "nf4", "model")),
-        (QWEN, 80, ("cuda", "none", "none")),
+        (QWEN, 80, ("cuda", "nf4", "none")),
     ],
 )
 def test_models_are_placed_as_their_users_place_them(model: str, gpu: int, expected: tuple[str, str, str]) -> None:
     assert placement(planned(model, machine(gpu, ram=96))) == expected
+
+
+def test_what_else_the_gpu_does_does_not_change_the_picture() -> None:
+    idle, busy = (machine(24, ram=96), machine(24, ram=96))
+    gpu = busy.best.model_copy(update={"memory_free": 8 * 10**9})
+    busy = Hardware(devices=(gpu, *busy.devices[1:]))
+    assert planned(SD35, idle).quantization == planned(SD35, busy).quantization == "nf4"
 
 
 def test_a_processor_holds_a_model_as_it_is_and_in_four_bits_only_where_memory_forces_it() -> None:
