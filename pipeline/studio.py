@@ -34,7 +34,7 @@ from pipeline.models.choose import Choice, choose_default
 from pipeline.models.extras import check_extras
 from pipeline.models.hardware import EngineReport, Hardware
 from pipeline.models.library import Library
-from pipeline.models.plan import Plan, plan_for
+from pipeline.models.plan import Plan, impossible, plan_for
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request
@@ -182,8 +182,8 @@ class Studio:
     def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:
         """Queue a request. The same `idempotency_key` from the same client gives the same job.
 
-        Raises `UnknownModel`, `InvalidRequest`, `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then
-        nothing is queued.
+        Raises `UnknownModel`, `InvalidRequest`, `OutOfMemory` when this machine could never hold the model,
+        `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then nothing is queued.
         """
         record = self.models.find(request.model) if request.model else self.default.record
         self._check(request, record)
@@ -255,6 +255,9 @@ class Studio:
                 "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
                 field="width",
             )
+        plan = plan_for(record, request, self._hardware, self.models.records)
+        if not plan.possible:
+            raise impossible(record, plan.sentence, plan.nearest)
         hub.check_available(record)
         self.gallery.check_writable()
 

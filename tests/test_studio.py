@@ -18,6 +18,7 @@ from pipeline.errors import (
     InvalidRequest,
     JobCancelled,
     NotFound,
+    OutOfMemory,
     QueueFull,
     UnknownModel,
     WorkerDied,
@@ -226,6 +227,19 @@ def test_a_job_that_needs_every_device_waits_for_the_others_and_finds_them_empty
         assert [slot.loaded for slot in studio._dispatcher._slots if slot.active is None] == [None]
         assert after.state.status == "queued"
         assert [len(job.result()) for job in (large, after)] == [1, 1]
+
+
+def test_what_this_machine_could_never_hold_is_refused_before_anything_is_fetched(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = cpu().model_copy(update={"memory_total": 6 * 10**9, "memory_free": 5 * 10**9})
+    monkeypatch.setattr("pipeline.models.hardware.detect", lambda: Hardware(devices=(small,)))
+    studio = Studio(make_settings())
+    with pytest.raises(OutOfMemory, match=r"does not fit: needs about [\d.]+ GB of RAM") as caught:
+        studio.generate("a house", model="Qwen/Qwen-Image")
+    assert "What would fit" in caught.value.info.remedy
+    assert studio.jobs() == []
+    studio.close()
 
 
 def test_on_several_gpus_each_worker_has_its_own_first_and_reaches_the_others(

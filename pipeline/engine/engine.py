@@ -29,7 +29,7 @@ from pipeline.engine.placement import Placement, below, computes_bfloat16, fitti
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.models.hardware import Device, EngineReport, Hardware
-from pipeline.models.plan import nearest
+from pipeline.models.plan import impossible, nearest, would_fit
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.models.shelf import Shelf
 from pipeline.models.sizes import ComponentSize, component_sizes
@@ -144,7 +144,7 @@ class Engine:
         self.release()
         self._tried = None
         if not placement.possible:
-            raise OutOfMemory(f"{record.name}: {_lower(placement.sentence)}.", _instead(placement.nearest))
+            raise impossible(record, placement.sentence, placement.nearest)
         if not placement.fits:
             emit(Warned(message=f"{placement.sentence}, by an estimate; it is tried all the same."))
         self._tried = placement
@@ -207,7 +207,7 @@ class Engine:
             return error
         less = _shrunk(self._report.hardware, self._tried)
         ways = nearest(record, request, less, component_sizes(record), self._bfloat16, _known())
-        return OutOfMemory(error.info.message, _instead(ways) or error.info.remedy, details=error.info.details)
+        return OutOfMemory(error.info.message, would_fit(ways) or error.info.remedy, details=error.info.details)
 
     @contextmanager
     def _guarded(self, record: ModelRecord, doing: str) -> Iterator[None]:
@@ -251,11 +251,3 @@ def _shrunk(hardware: Hardware, placement: Placement) -> Hardware:
 
     same = placement.kind
     return Hardware(devices=tuple(shrunk(one) if one.kind == same else one for one in hardware.devices))
-
-
-def _instead(ways: Sequence[str]) -> str:
-    return f"What would fit: {', or '.join(ways)}." if ways else ""
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -182,5 +182,6 @@ def _hub_record(
 def _licence(repository: str, info: ModelInfo) -> Licence:
     card = vars(info.card_data) if info.card_data else {}
     name = card.get("license_name") or card.get("license") or "not stated"
-    url = card.get("license_link") or f"https://huggingface.co/{repository}"
-    return Licence(name=str(name), url=str(url), gated=bool(info.gated), commercial="see the licence")
+    link = str(card.get("license_link"))  # anybody's words, which pages make a link of
+    url = link if link.startswith("https://") else f"https://huggingface.co/{repository}"
+    return Licence(name=str(name), url=url, gated=bool(info.gated), commercial="see the licence")

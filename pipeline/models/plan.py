@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, OutOfMemory
 from pipeline.models import hub
 from pipeline.models.hardware import Device, Hardware
 from pipeline.models.ladder import Case, Resting, Rung, dtype_of, dtype_on, ways
@@ -114,6 +114,16 @@ def plan(
         return best
     least = min(rungs, key=lambda rung: _lacking(rung, hardware))
     return least.model_copy(update={"nearest": nearest(record, request, hardware, sizes, bfloat16, candidates)})
+
+
+def impossible(record: ModelRecord, sentence: str, ways: Sequence[str]) -> OutOfMemory:
+    """The error of a plan that cannot work however idle the machine is: its `sentence`, and the `nearest` ways."""
+    return OutOfMemory(f"{record.name}: {sentence[:1].lower()}{sentence[1:]}.", would_fit(ways), field="model")
+
+
+def would_fit(ways: Sequence[str]) -> str:
+    """What to do instead, as a sentence; empty when there is nothing."""
+    return f"What would fit: {', or '.join(ways)}." if ways else ""
 
 
 def ladder(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelInfo
 
 from pipeline.errors import BadSettings, DarkroomError, InvalidRequest, ModelUnavailable, UnknownModel
-from pipeline.models.add import append, from_anything, from_file, from_folder, from_hub, remove
+from pipeline.models.add import _licence, append, from_anything, from_file, from_folder, from_hub, remove
 from pipeline.models.registry import ModelRecord, Registry
 from tests.hub_server import TOKEN, Fault, HubServer, use_hub
 from tests.models.weight_files import LORA_SD15, SD15, write
@@ -218,3 +219,13 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(tmp_path: Path) -> None:
 def test_without_a_file_there_is_nothing_to_forget(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="not among the models that were added"):
         remove(tmp_path / "models.toml", "acme/none")
+
+
+def test_a_licence_s_link_leads_to_a_page_and_nowhere_else() -> None:
+    for link, expected in (
+        ("https://acme.example/licence", "https://acme.example/licence"),
+        ("javascript:alert(1)", "https://huggingface.co/acme/tiny"),
+        ("LICENSE.md", "https://huggingface.co/acme/tiny"),
+    ):
+        info = ModelInfo(id="acme/tiny", cardData={"license_name": "acme", "license_link": link})
+        assert _licence("acme/tiny", info).url == expected
