@@ -6,7 +6,8 @@
 
 Speed and memory do not depend on what the weights say, so a checkpoint of the published shape is written with random
 ones (16 and 34 GB, in a temporary folder of `--folder`'s disk) and loaded like any other. Each row is a fresh process:
-Darkroom's engine with that precision and offload, or plain diffusers with the same recipe.
+Darkroom's engine with that precision and offload, or plain diffusers with the same recipe. Darkroom's load is a first
+one, with the fit of the preview and an empty cache of quantised components.
 """
 
 from __future__ import annotations

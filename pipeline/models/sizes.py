@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from pipeline.models import hub
 from pipeline.models.architectures import ARCHITECTURES, Architecture
 from pipeline.models.header import TensorFacts, read_header
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.selection import INDEX, components_in, weights_among
+from pipeline.models.selection import listed_in, weights_among
 from pipeline.request import Precision
 
 WIDTH: dict[DType, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -49,6 +49,9 @@ _KEPT = {
 _UPCAST = {"T5EncoderModel"}
 """Classes whose kept matrices become float32 where the rest is float16, because they would overflow."""
 _BUFFER = re.compile(r"(^|\.)(pos_embed\.pos_embed|position_ids|gammas|num_batches_tracked|running_(mean|var))$")
+
+Stamp = tuple[Path, int, int]
+"""A file as it is now: its path, time of change in nanoseconds, and bytes."""
 
 
 class ComponentSize(Architecture):
@@ -225,38 +228,52 @@ def _is_prior(size: ComponentSize) -> bool:
 
 def _found(record: ModelRecord) -> Iterator[tuple[str, ComponentSize]]:
     """The components whose files are on this disk, in diffusers' layout."""
-    for prefix, folder in hub.places(record).items():
-        if prefix == hub.CONFIG or not folder.is_dir():
+    for source in hub.sources(record):
+        folder = source.place
+        if source.key == hub.CONFIG or folder is None or not folder.is_dir():
             continue
-        listed = components_in(_json(folder / INDEX))
-        if prefix in listed:
-            listed = {prefix: listed[prefix]}
-        for there in listed:
-            name = there if prefix in listed else prefix + there
+        try:
+            listed = listed_in(folder, source.key)
+        except (OSError, ValueError):
+            continue
+        for there in source.taken(listed):
             size = _size(folder / there, record.variant)
-            if size is not None and (prefix or not name.startswith(tuple(record.parts))):
-                yield name, size
+            if size is not None:
+                yield there if source.key in listed else source.key + there, size
 
 
 def _size(folder: Path, variant: str) -> ComponentSize | None:
     """The component in `folder`; None when it has no weights, or they cannot be read."""
-    config = _json(folder / "config.json")
     names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     weights = weights_among(names, variant)
-    kind = config.get("_class_name") or next(iter(config.get("architectures") or ()), None)
-    if weights is None or not kind:
+    if weights is None:
         return None
     files = [folder / name for name in weights.files if name.endswith(".safetensors")]
     try:
-        headers = [read_header(file) for file in files]
-        total = sum(file.stat().st_size for file in files)
+        return _measured(tuple(_stamp(file) for file in (folder / "config.json", *files)))
     except (OSError, ValueError):
         return None
+
+
+def _stamp(file: Path) -> Stamp:
+    facts = file.stat()
+    return file, facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=256)
+def _measured(files: tuple[Stamp, ...]) -> ComponentSize | None:
+    """The component whose configuration and weights these are; remembered, since a page asks at every draw."""
+    (config_file, *_), *weights = files
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    kind = config.get("_class_name") or next(iter(config.get("architectures") or ()), None)
+    if not kind:
+        return None
+    headers = [read_header(file) for file, *_ in weights]
     tensors = {name: facts for header in headers for name, facts in header.tensors.items()}
     return ComponentSize(
         library="diffusers" if "_class_name" in config else "transformers",
         kind=kind,
-        file_bytes=total,
+        file_bytes=sum(size for *_, size in weights),
         config=config,
         exact=True,
         **_counts(kind, tensors),
@@ -276,11 +293,3 @@ def _counts(kind: str, tensors: Mapping[str, TensorFacts]) -> dict[str, int]:
 
 def _is_linear(name: str, facts: TensorFacts) -> bool:
     return len(facts.shape) == 2 and name.endswith(".weight") and not _EMBEDDING.search(name)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
