@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import resource
 import subprocess
@@ -83,15 +84,19 @@ def write_checkpoint(record: ModelRecord, folder: Path, *, small: bool) -> None:
 
 
 def build(architecture: Architecture, *, small: bool) -> Any:
-    """The component in bfloat16 with random weights, made where that is fastest."""
-    config = architecture.config | ({stack: 1 for stack in STACKS if stack in architecture.config} if small else {})
+    """The component in bfloat16 with random weights, made on the GPU where there is room for it."""
+    kind = getattr(importlib.import_module(architecture.module or architecture.library), architecture.kind)
+    from_diffusers = issubclass(kind, diffusers.ModelMixin)
+    known = inspect.signature(kind).parameters if from_diffusers else vars(kind.config_class())
+    config = architecture.config | ({stack: 1 for stack in STACKS if stack in known} if small else {})
     config |= {"dual_attention_layers": [0]} if small and "dual_attention_layers" in config else {}
-    kind = getattr(importlib.import_module(architecture.library), architecture.kind)
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    with torch.device(device):
-        model = (
-            kind.from_config(config) if issubclass(kind, diffusers.ModelMixin) else kind(kind.config_class(**config))
-        )
+    room = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("cuda" if 3 * architecture.parameters < room else "cpu"):
+            model = kind.from_config(config) if from_diffusers else kind(kind.config_class(**config))
+    finally:
+        torch.set_default_dtype(torch.float32)
     return model.to(torch.bfloat16)
 
 
