@@ -9,11 +9,13 @@ Everything is the demo model's. Needs what the tests need: a browser.
 
 from __future__ import annotations
 
+import base64
 import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ BEFORE = (
     "a purple castle in the hills at dawn",
     "a red sailboat on a lake at sunset",
 )
+BETWEEN_FRAMES = 0.08
+"""Seconds, at least."""
 MARGIN, CAPTION = 12, 34
 PAPER, INK = "#faf6ef", "#2b2320"
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -83,25 +87,44 @@ def strip(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Ima
 def record_run(chromium: Browser, server: Server) -> None:
     """From an empty prompt to the picture, as an animated GIF."""
     page = opened(chromium, server, DESKTOP)
-    frames = [frame(page)]
+    frames = [frame(page.screenshot())]
     page.get_by_label("Prompt", exact=True).fill(RUN)
-    frames.append(frame(page))
-    page.get_by_role("button", name="Generate image").click()
-    done = page.locator(f'.print img[alt="{RUN}"]')
-    while not done.is_visible():
-        frames.append(frame(page))
+    frames.append(frame(page.screenshot()))
+    with screencast(page) as painted:
+        page.get_by_role("button", name="Generate image").click()
+        page.locator(f'.print img[alt="{RUN}"]').wait_for()
     settled(page)
-    frames.append(frame(page))
-    pause = [900, 1200, *[160] * (len(frames) - 3), 3500]
+    page.wait_for_load_state("networkidle")
+    frames += [frame(image) for image in painted.values()] + [frame(page.screenshot())]
+    times = [round(1000 * second) for second in painted]
+    pause = [900, 1200, *(after - before for before, after in pairwise(times)), 100, 3500]
     frames[0].save(
         ASSETS / "run.gif", save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True, disposal=1
     )
     page.context.close()
 
 
-def frame(page: Page) -> Image.Image:
+@contextmanager
+def screencast(page: Page) -> Iterator[dict[float, bytes]]:
+    """What the browser paints meanwhile, more often than screenshots could be taken: seconds → PNG."""
+    painted: dict[float, bytes] = {}
+    session = page.context.new_cdp_session(page)
+
+    def keep(event: dict[str, Any]) -> None:
+        now = event["metadata"]["timestamp"]
+        if now - max(painted, default=0) > BETWEEN_FRAMES:
+            painted[now] = base64.b64decode(event["data"])
+        session.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+
+    session.on("Page.screencastFrame", keep)
+    session.send("Page.startScreencast", {"format": "png"})
+    yield painted
+    session.send("Page.stopScreencast")
+
+
+def frame(png: bytes) -> Image.Image:
     """The page as one frame: small, with few colours."""
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image = Image.open(io.BytesIO(png)).convert("RGB")
     return image.resize((960, 600), Image.Resampling.LANCZOS).quantize(96, dither=Image.Dither.NONE)
 
 
