@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install --disable-pip-version
 
 # An ordinary user, and folders that any other user may write to as well, so that `--user "$(id -u):$(id -g)"` works.
 RUN useradd --uid 1000 --home-dir /app/home --no-create-home darkroom \
-    && mkdir -p cache home/.cache/darkroom outputs \
+    && mkdir -p cache home/.cache/darkroom outputs models \
     && chown -R darkroom:darkroom cache home outputs \
     && chmod -R 1777 cache home outputs
 

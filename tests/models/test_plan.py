@@ -14,7 +14,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Hardware
 from pipeline.models.peaks import room
 from pipeline.models.plan import Plan, ladder, plan, plan_for
-from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.request import GenerationRequest, parse_request
 from tests.checkpoints import record_for
 from tests.models.machines import machine
@@ -286,3 +286,17 @@ def test_a_model_of_unknown_size_says_so() -> None:
     unknown = ModelRecord.model_validate(RECORDS[SDXL].model_dump() | {"source": "acme/unknown", "components": {}})
     found = plan(unknown, asked(), machine(24))
     assert "not known before it is downloaded" in found.sentence
+
+
+def test_the_readme_tells_what_becomes_of_the_default_model() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for gpus, precision, offload, shown in (
+        ((6, 8, 10), "nf4", "model", "| 6 to 10 GB |"),
+        ((12, 16, 24), "nf4", "none", "| 12 to 24 GB |"),
+        ((48, 80), "none", "none", "| 48 GB and more |"),
+    ):
+        [row] = [line for line in readme.splitlines() if line.startswith(shown)]
+        for gpu in gpus:
+            found = planned(SD35, machine(gpu, ram=32))
+            assert placement(found) == ("cuda", precision, offload)
+            assert f"| {found.peak_device_bytes / 1e9:.1f} GB |" in row
