@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from api.access import StudioDep, in_thread
 from pipeline.errors import InvalidRequest
-from pipeline.models.fetch import FetchState
+from pipeline.models.files.fetch import FetchState
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 

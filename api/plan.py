@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.access import StudioDep, in_thread
-from pipeline.models.plan import Plan
+from pipeline.models.planning.plan import Plan
 from pipeline.request import GenerationRequest, Prompt
 
 router = APIRouter(prefix="/api/v1", tags=["models"])

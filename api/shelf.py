@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.access import StudioDep, in_thread
-from pipeline.models.shelf import ShelfFile
+from pipeline.models.own.shelf import ShelfFile
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 

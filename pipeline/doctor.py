@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import DarkroomError
-from pipeline.models import hardware, hub
+from pipeline.models import hardware
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
+from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport, Hardware
 from pipeline.models.registry import ROOT, Registry
 from pipeline.settings import Settings

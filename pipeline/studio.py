@@ -29,12 +29,13 @@ from pipeline.jobs.feed import Listener
 from pipeline.jobs.state import JobState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
-from pipeline.models import hardware, hub
+from pipeline.models import hardware
 from pipeline.models.choose import Choice, choose_default
-from pipeline.models.extras import check_extras
+from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport, Hardware
 from pipeline.models.library import Library
-from pipeline.models.plan import Plan, impossible, plan_for
+from pipeline.models.own.extras import check_extras
+from pipeline.models.planning.plan import Plan, impossible, plan_for
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request

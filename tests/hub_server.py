@@ -366,7 +366,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
     for variable in ("HF_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("pipeline.models.download.PAUSES", (0, 0, 0))
+    monkeypatch.setattr("pipeline.models.files.download.PAUSES", (0, 0, 0))
     huggingface_hub.close_session()
 
 

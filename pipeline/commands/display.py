@@ -17,7 +17,7 @@ from rich.table import Table
 from pipeline.events import Event, Fetching, Loading, Quantized, Queued, Saved, SavedImage, Step, Warned
 
 if TYPE_CHECKING:
-    from pipeline.models.fetch import FetchState
+    from pipeline.models.files.fetch import FetchState
 
 
 class Display:

@@ -18,8 +18,8 @@ from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.request import Offload, Quantization, parse_request
 
 if TYPE_CHECKING:
-    from pipeline.models.fetch import FetchState
-    from pipeline.models.plan import Plan
+    from pipeline.models.files.fetch import FetchState
+    from pipeline.models.planning.plan import Plan
     from pipeline.models.registry import ModelRecord
     from pipeline.studio import Studio
 

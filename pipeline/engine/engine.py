@@ -29,10 +29,10 @@ from pipeline.engine.placement import Placement, below, computes_bfloat16, fitti
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.models.hardware import Device, EngineReport, Hardware
-from pipeline.models.plan import impossible, nearest, would_fit
+from pipeline.models.own.shelf import Shelf
+from pipeline.models.planning.plan import impossible, nearest, would_fit
+from pipeline.models.planning.sizes import ComponentSize, component_sizes
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.models.shelf import Shelf
-from pipeline.models.sizes import ComponentSize, component_sizes
 from pipeline.request import GenerationRequest
 
 T = TypeVar("T")

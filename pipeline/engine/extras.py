@@ -21,9 +21,9 @@ import torch
 from diffusers import AutoencoderKL
 
 from pipeline.errors import InvalidRequest
-from pipeline.models.extras import check_extras
+from pipeline.models.own.extras import check_extras
+from pipeline.models.own.shelf import Shelf, ShelfFile
 from pipeline.models.registry import ModelRecord
-from pipeline.models.shelf import Shelf, ShelfFile
 from pipeline.request import FileUse, GenerationRequest
 
 _digests: dict[tuple[str, int, int], str] = {}

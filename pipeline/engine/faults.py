@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from pipeline.errors import DarkroomError, DependencyMissing, EngineFailed, OutOfMemory
-from pipeline.models import hub_errors
+from pipeline.models.files import hub_errors
 from pipeline.models.registry import ModelRecord
 
 _DETAILS = 4000

@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import ModelUnavailable
 from pipeline.events import Event
-from pipeline.models.fetch import fetch as fetch_files
-from pipeline.models.hub import sources
+from pipeline.models.files.fetch import fetch as fetch_files
+from pipeline.models.files.hub import sources
+from pipeline.models.files.selection import INDEX, Components, listed_in, weights_among
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import INDEX, Components, listed_in, weights_among
 
 _WHOLE = 32 * 2**20
 """Files up to this many bytes are digested whole, larger ones by samples."""

@@ -26,7 +26,7 @@ from pipeline.engine.prompts import encoded
 from pipeline.errors import EngineFailed, InvalidRequest
 from pipeline.events import Picture, Preview, Step, Warned
 from pipeline.models import emphasis
-from pipeline.models.shelf import Shelf
+from pipeline.models.own.shelf import Shelf
 from pipeline.request import GenerationRequest, Recipe
 
 _SHOWN = 60

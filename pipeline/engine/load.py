@@ -30,9 +30,9 @@ from pipeline.engine.quantized_cache import QuantizedCache
 from pipeline.engine.single_file import SingleFile
 from pipeline.errors import ModelUnavailable
 from pipeline.events import Event, Loading
-from pipeline.models.hub import CONFIG
+from pipeline.models.files.hub import CONFIG
+from pipeline.models.files.selection import INDEX, taken_from, variant_in
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import INDEX, taken_from, variant_in
 from pipeline.request import ComponentUse, Precision
 
 Emit = Callable[[Event], None]

@@ -1,4 +1,4 @@
-"""Where and how a model is held here: the plan of `pipeline.models.plan`, as torch and diffusers take it.
+"""Where and how a model is held here: the plan of `pipeline.models.planning.plan`, as torch and diffusers take it.
 
 What a device cannot do, and what fits where, is decided in that plan; this file only carries it out.
 """
@@ -14,11 +14,11 @@ from accelerate import dispatch_model  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.models.hardware import Device, Hardware
-from pipeline.models.ladder import TILE
-from pipeline.models.plan import Plan, ladder
-from pipeline.models.plan import plan as planned
+from pipeline.models.planning.ladder import TILE
+from pipeline.models.planning.plan import Plan, ladder
+from pipeline.models.planning.plan import plan as planned
+from pipeline.models.planning.sizes import ComponentSize
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.sizes import ComponentSize
 from pipeline.request import GenerationRequest, Precision
 
 
@@ -97,7 +97,7 @@ def place(
     bfloat16: bool = True,
     candidates: Sequence[ModelRecord] = (),
 ) -> Placement:
-    """The placement of `record` for `request`: what `pipeline.models.plan.plan` says, whose arguments these are.
+    """The placement of `record` for `request`: what `planning.plan.plan` says, whose arguments these are.
 
     Raises `InvalidRequest` for what the device cannot do.
     """

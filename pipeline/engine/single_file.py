@@ -29,10 +29,10 @@ from pipeline.engine import files
 from pipeline.engine.component import LoadedComponent
 from pipeline.engine.quantize import keep_list, make_usable, quantization_config, report_on, settled
 from pipeline.errors import ModelUnavailable
+from pipeline.models.files.selection import Components
 from pipeline.models.header import read_header
-from pipeline.models.identify import identify
+from pipeline.models.own.identify import identify
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import Components
 from pipeline.request import Precision
 
 _NEVER_INSIDE = {"safety_checker", "feature_extractor", "image_encoder"}

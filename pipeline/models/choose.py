@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DarkroomError
-from pipeline.models import hub
+from pipeline.models.files import hub
 from pipeline.models.hardware import Hardware
 from pipeline.models.registry import ModelRecord, Registry
 

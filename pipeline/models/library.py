@@ -12,13 +12,15 @@ from contextlib import suppress
 from pydantic import TypeAdapter
 
 from pipeline.errors import EngineFailed, InvalidRequest
-from pipeline.models import add, cache, stored
+from pipeline.models import cache
 from pipeline.models.cache import CacheEntry
-from pipeline.models.fetch import Fetcher, FetchState
+from pipeline.models.files import stored
+from pipeline.models.files.fetch import Fetcher, FetchState
+from pipeline.models.files.stored import Inventory, Problem
 from pipeline.models.finding import Finding
+from pipeline.models.own import add
+from pipeline.models.own.shelf import Shelf
 from pipeline.models.registry import ROOT, ModelRecord, Registry
-from pipeline.models.shelf import Shelf
-from pipeline.models.stored import Inventory, Problem
 from pipeline.settings import Settings
 
 _PATIENCE = 15.0

@@ -209,7 +209,7 @@ class Registry:
         if own is not None and own.exists():
             records |= {record.id: record for record in _records(own)}
         if weights is not None:
-            from pipeline.models import shelf  # which imports this module
+            from pipeline.models.own import shelf  # which imports this module
 
             records |= {record.id: record for record in shelf.records(weights, list(records.values()))}
         return cls(tuple(records.values()))

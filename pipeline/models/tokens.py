@@ -19,7 +19,8 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.processors import RobertaProcessing
 
-from pipeline.models import emphasis, hub
+from pipeline.models import emphasis
+from pipeline.models.files import hub
 from pipeline.models.registry import ModelRecord
 
 _LONGEST_FIRST = ("tokenizer_3", "tokenizer_2", "tokenizer", "clip_tokenizer")

@@ -11,7 +11,7 @@ from huggingface_hub import errors as hub_errors
 
 from pipeline.engine.faults import explain, explained
 from pipeline.errors import DarkroomError, DependencyMissing, EngineFailed, ModelUnavailable, OutOfMemory
-from pipeline.models.hub import cache_folder
+from pipeline.models.files.hub import cache_folder
 from pipeline.models.registry import ModelRecord, Registry
 from tests.checkpoints import SD35
 
@@ -107,7 +107,7 @@ def test_a_cache_that_cannot_be_written_is_named(medium: ModelRecord) -> None:
 def test_a_gate_tells_what_is_missing(
     medium: ModelRecord, monkeypatch: pytest.MonkeyPatch, token: bool, words: str
 ) -> None:
-    monkeypatch.setattr("pipeline.models.hub.has_token", lambda: token)
+    monkeypatch.setattr("pipeline.models.files.hub.has_token", lambda: token)
     found = explain(hub_errors.GatedRepoError("403", response=answer(403)), medium, "loading")
     assert words in found.info.message
     assert f"https://huggingface.co/{SD35}" in found.info.remedy

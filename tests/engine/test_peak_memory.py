@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models.peaks import PROCESS
+from pipeline.models.planning.peaks import PROCESS
 from tests.checkpoints.big import big_checkpoint
 
 MEASURE = """
@@ -18,8 +18,8 @@ import json, re, sys
 from pathlib import Path
 import psutil, torch
 from pipeline.engine import Engine
-from pipeline.models.plan import plan
-from pipeline.models.sizes import component_sizes
+from pipeline.models.planning.plan import plan
+from pipeline.models.planning.sizes import component_sizes
 from pipeline.request import parse_request
 from tests.checkpoints import SD35, record_for
 

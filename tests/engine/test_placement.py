@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from pipeline.engine.load import load
 from pipeline.engine.placement import Placement, below, fitting, place
 from pipeline.errors import InvalidRequest
-from pipeline.models.ladder import TILE
+from pipeline.models.planning.ladder import TILE
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, parse_request
 from tests.checkpoints import SD35

@@ -16,9 +16,9 @@ from pipeline.engine.load import _class_of
 from pipeline.engine.quantized_cache import QuantizedCache
 from pipeline.engine.single_file import SingleFile, components_of
 from pipeline.errors import ModelUnavailable
-from pipeline.models.add import from_file
+from pipeline.models.files.selection import has_weights
+from pipeline.models.own.add import from_file
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.models.selection import has_weights
 from pipeline.request import parse_request
 from tests.checkpoints import sd15_checkpoint, sd21_checkpoint, sd35_checkpoint
 from tests.checkpoints.originals import sd3_original, sd_original, sdxl_original, wide_sdxl_checkpoint

@@ -21,8 +21,8 @@ from pipeline.engine.component import load_component
 from pipeline.engine.quantize import component_use
 from pipeline.engine.quantized_cache import QuantizedCache
 from pipeline.models.architectures import ARCHITECTURES
+from pipeline.models.planning.sizes import component_sizes, computing_bytes, known_sizes
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.models.sizes import component_sizes, computing_bytes, known_sizes
 from pipeline.request import Precision
 from tests.checkpoints import SD35
 

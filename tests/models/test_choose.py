@@ -1,8 +1,8 @@
 import pytest
 
 from pipeline.errors import UnknownModel
-from pipeline.models import hub
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
+from pipeline.models.files import hub
 from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.models.registry import Registry
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pipeline.models import extras
+from pipeline.models.own import extras
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import form

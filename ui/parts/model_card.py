@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from pipeline.errors import DarkroomError
+from pipeline.models.files.stored import Inventory
 from pipeline.models.registry import ModelRecord
-from pipeline.models.stored import Inventory
 from pipeline.studio import Studio
 from ui import form
 from ui.parts import problems, text, weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.models.fetch import FetchState
+from pipeline.models.files.fetch import FetchState
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import actions

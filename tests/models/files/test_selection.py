@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models.selection import chosen, components_in, has_weights, lacking, taken_from, variant_in, weights_among
+from pipeline.models.files.selection import (
+    chosen,
+    components_in,
+    has_weights,
+    lacking,
+    taken_from,
+    variant_in,
+    weights_among,
+)
 
 SDXL = {
     "text_encoder": ("transformers", "CLIPTextModel"),

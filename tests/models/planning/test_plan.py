@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Hardware
-from pipeline.models.peaks import room
-from pipeline.models.plan import Plan, ladder, plan, plan_for
+from pipeline.models.planning.peaks import room
+from pipeline.models.planning.plan import Plan, ladder, plan, plan_for
 from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.request import GenerationRequest, parse_request
 from tests.checkpoints import record_for

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.models.hardware import Device, Hardware
+from pipeline.models.planning.sizes import ComponentSize
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.sizes import ComponentSize
 from pipeline.request import GenerationRequest, Precision
 
 Resting = Literal["none", "model", "group", "sequential"]

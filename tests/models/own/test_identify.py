@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.models.header import Header, TensorFacts
-from pipeline.models.identify import FileKind, identify, lacking
+from pipeline.models.own.identify import FileKind, identify, lacking
 from pipeline.models.registry import Registry
 
 UNET = "model.diffusion_model."

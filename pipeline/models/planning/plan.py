@@ -12,13 +12,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InvalidRequest, OutOfMemory
-from pipeline.models import hub
+from pipeline.models.files import hub
+from pipeline.models.files.stored import inventory
 from pipeline.models.hardware import Device, Hardware
-from pipeline.models.ladder import Case, Resting, Rung, dtype_of, dtype_on, ways
-from pipeline.models.peaks import RESERVE, ComponentPlan, computing, device_peaks, ram_peak, room, stored_bytes
+from pipeline.models.planning.ladder import Case, Resting, Rung, dtype_of, dtype_on, ways
+from pipeline.models.planning.peaks import RESERVE, ComponentPlan, computing, device_peaks, ram_peak, room, stored_bytes
+from pipeline.models.planning.sizes import ComponentSize, component_sizes, known_sizes
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.sizes import ComponentSize, component_sizes, known_sizes
-from pipeline.models.stored import inventory
 from pipeline.request import GenerationRequest, Precision
 
 _ENDINGS = {"none": "", "nf4": "in four bits", "nf4-full": "in four bits throughout", "int8": "in eight bits"}

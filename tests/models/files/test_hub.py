@@ -5,7 +5,7 @@ from collections import namedtuple
 import pytest
 
 from pipeline.errors import ModelUnavailable
-from pipeline.models import hub
+from pipeline.models.files import hub
 from pipeline.models.registry import ModelRecord, Registry
 
 SD35 = Registry.read().find("3.5-medium")

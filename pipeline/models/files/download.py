@@ -28,8 +28,8 @@ from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore
 
 from pipeline.errors import ModelUnavailable
 from pipeline.events import Fetching
-from pipeline.models import hub
-from pipeline.models.hub_errors import seconds_to_wait
+from pipeline.models.files import hub
+from pipeline.models.files.hub_errors import seconds_to_wait
 
 PARALLEL = 4
 """Files under way at once."""

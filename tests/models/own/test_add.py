@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import ModelInfo
 
 from pipeline.errors import BadSettings, DarkroomError, InvalidRequest, ModelUnavailable, UnknownModel
-from pipeline.models.add import _licence, append, from_anything, from_file, from_folder, from_hub, remove
+from pipeline.models.own.add import _licence, append, from_anything, from_file, from_folder, from_hub, remove
 from pipeline.models.registry import ModelRecord, Registry
 from tests.hub_server import TOKEN, Fault, HubServer, use_hub
 from tests.models.weight_files import LORA_SD15, SD15, write

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.models import hub
 from pipeline.models.architectures import ARCHITECTURES, Architecture
+from pipeline.models.files import hub
+from pipeline.models.files.selection import listed_in, weights_among
 from pipeline.models.header import TensorFacts, read_header
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.selection import listed_in, weights_among
 from pipeline.request import Precision
 
 WIDTH: dict[DType, int] = {"float32": 4, "float16": 2, "bfloat16": 2}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.architectures import ARCHITECTURES
+from pipeline.models.own.shelf import Shelf, ShelfFile
 from pipeline.models.registry import ModelRecord
-from pipeline.models.shelf import Shelf, ShelfFile
 from pipeline.request import GenerationRequest
 
 LORA_FAMILIES = frozenset({"sd15", "sd21", "sdxl", "sd3", "flux", "cogview4", "sana", "qwen"})

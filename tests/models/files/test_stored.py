@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InvalidRequest, ModelUnavailable
-from pipeline.models import hub
-from pipeline.models.fetch import FetchCancelled, fetch
+from pipeline.models.files import hub
+from pipeline.models.files.fetch import FetchCancelled, fetch
+from pipeline.models.files.stored import Inventory, inventory, remove, verify
 from pipeline.models.registry import ModelRecord
-from pipeline.models.stored import Inventory, inventory, remove, verify
 from tests.hub_server import ENCODER, NEEDED, TRANSFORMER, Fault, HubServer, pipeline_files, use_hub
-from tests.models.test_fetch import TINY, record
+from tests.models.files.test_fetch import TINY, record
 
 
 @pytest.fixture

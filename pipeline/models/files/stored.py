@@ -12,11 +12,11 @@ from huggingface_hub import scan_cache_dir
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InvalidRequest, ModelUnavailable
-from pipeline.models import hub
-from pipeline.models.download import digest_of, size_of
+from pipeline.models.files import hub
+from pipeline.models.files.download import digest_of, size_of
+from pipeline.models.files.selection import chosen, listed_in
 from pipeline.models.header import read_header
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import chosen, listed_in
 
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 

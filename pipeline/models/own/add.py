@@ -19,10 +19,10 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from pipeline.errors import BadSettings, InvalidRequest, ModelUnavailable, UnknownModel
-from pipeline.models.hub_errors import explained
+from pipeline.models.files.hub_errors import explained
+from pipeline.models.files.selection import INDEX, chosen, components_in
+from pipeline.models.own.templates import ENDING, of_file, of_folder, of_index
 from pipeline.models.registry import Licence, ModelRecord, Registry
-from pipeline.models.selection import INDEX, chosen, components_in
-from pipeline.models.templates import ENDING, of_file, of_folder, of_index
 
 _TABLE = re.compile(r"^\s*\[\[\s*model\s*\]\]", re.MULTILINE)
 

@@ -15,8 +15,8 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models.files.selection import INDEX, Components, lacking, taken_from
 from pipeline.models.registry import ROOT, ModelRecord
-from pipeline.models.selection import INDEX, Components, lacking, taken_from
 
 CONFIG = "config"
 """Key of the repository with the configuration of a single file; the other keys are the prefixes of `parts`."""

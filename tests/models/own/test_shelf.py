@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InvalidRequest, NotFound
-from pipeline.models.extras import check_extras, fitting
+from pipeline.models.own.extras import check_extras, fitting
+from pipeline.models.own.shelf import Shelf, records
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.models.shelf import Shelf, records
 from pipeline.request import parse_request
 from tests.models.weight_files import FLUX, LORA_SD15, LORA_SDXL, SD15, SDXL, VAE4, VAE16, write
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import InvalidRequest, NotFound
+from pipeline.models.files.selection import INDEX
 from pipeline.models.header import read_header
-from pipeline.models.identify import FileKind, identify
+from pipeline.models.own.identify import FileKind, identify
+from pipeline.models.own.templates import ENDING, PICKLE_REASON, PICKLED, of_file, of_folder
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import INDEX
-from pipeline.models.templates import ENDING, PICKLE_REASON, PICKLED, of_file, of_folder
 
 Wanted = Literal["checkpoint", "lora", "vae"]
 FOLDERS: dict[Wanted, str] = {"checkpoint": "checkpoints", "lora": "loras", "vae": "vae"}

@@ -16,9 +16,9 @@ import pytest
 
 from pipeline.errors import ErrorInfo, ModelUnavailable
 from pipeline.events import Fetching
-from pipeline.models import hub
-from pipeline.models.download import FetchCancelled, Speed
-from pipeline.models.fetch import Fetcher, fetch, needed
+from pipeline.models.files import hub
+from pipeline.models.files.download import FetchCancelled, Speed
+from pipeline.models.files.fetch import Fetcher, fetch, needed
 from pipeline.models.registry import ROOT, ModelRecord, Registry
 from tests.hub_server import ENCODER, NEEDED, STRANGER, TOKEN, TRANSFORMER, Fault, HubServer, pipeline_files, use_hub
 
@@ -412,7 +412,7 @@ def test_a_server_that_falls_silent(server: HubServer, monkeypatch: pytest.Monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     server.fault(TINY, TRANSFORMER, Fault(hold_after=1000))
     server.fault(TINY, ENCODER, Fault(hold_after=1000))
-    monkeypatch.setattr("pipeline.models.download.PAUSES", ())
+    monkeypatch.setattr("pipeline.models.files.download.PAUSES", ())
     info = refused()
     assert "sent nothing for 0.1 s" in info.message
     assert "HF_HUB_DOWNLOAD_TIMEOUT" in info.remedy
@@ -481,7 +481,7 @@ def test_the_variables_that_everybody_uses_are_obeyed(server: HubServer, tmp_pat
     server.add(TINY, pipeline_files(), access="gated")
     (tmp_path / "record.json").write_text(record().model_dump_json())
     code = (
-        "from pathlib import Path; from pipeline.models.fetch import fetch; "
+        "from pathlib import Path; from pipeline.models.files.fetch import fetch; "
         "from pipeline.models.registry import ModelRecord; "
         f"record = ModelRecord.model_validate_json(Path({str(tmp_path / 'record.json')!r}).read_text()); "
         "print(fetch(record, lambda _: None)[''])"

@@ -27,11 +27,11 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo, ModelUnavailable
 from pipeline.events import Fetching
-from pipeline.models import hub
-from pipeline.models.download import FetchCancelled, Patience, RepoFile, download
-from pipeline.models.hub_errors import explained
+from pipeline.models.files import hub
+from pipeline.models.files.download import FetchCancelled, Patience, RepoFile, download
+from pipeline.models.files.hub_errors import explained
+from pipeline.models.files.selection import INDEX, chosen, components_in
 from pipeline.models.registry import ModelRecord
-from pipeline.models.selection import INDEX, chosen, components_in
 
 _Result = TypeVar("_Result")
 _HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -14,10 +14,10 @@ from typing import Any
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.architectures import ARCHITECTURES
+from pipeline.models.files.selection import INDEX
 from pipeline.models.header import read_header
-from pipeline.models.identify import FileKind, identify, lacking
+from pipeline.models.own.identify import FileKind, identify, lacking
 from pipeline.models.registry import Licence, ModelRecord, StepRange
-from pipeline.models.selection import INDEX
 
 ENDING = ".safetensors"
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")

@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from pipeline.errors import ModelUnavailable
-from pipeline.models import hub
+from pipeline.models.files import hub
 from pipeline.models.registry import ModelRecord
 
 _GOES_ON = "a download goes on where it stopped"

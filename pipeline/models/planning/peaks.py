@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.models.hardware import Device
-from pipeline.models.ladder import TILE, TILING, Case, Rung
+from pipeline.models.planning.ladder import TILE, TILING, Case, Rung
+from pipeline.models.planning.sizes import HELD, WIDTH, ComponentSize, computing_bytes
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.models.sizes import HELD, WIDTH, ComponentSize, computing_bytes
 from pipeline.request import Precision
 
 CONTEXT = 500_000_000
