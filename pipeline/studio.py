@@ -217,16 +217,16 @@ class Studio:
         """What the engine is doing now."""
         return EngineState(
             status=self._engine_status(),
-            model=self._dispatcher.loaded,
+            model=self._dispatcher.crew.loaded,
             hardware=self._hardware,
             versions=self._versions,
-            error=self._dispatcher.broken,
+            error=self._dispatcher.crew.broken,
         )
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers."""
-        return self._dispatcher.worker_pids
+        return self._dispatcher.crew.pids
 
     def plan(self, request: GenerationRequest) -> Plan:
         """Whether `request` fits this machine, how it would run, and what it takes; nothing is loaded or fetched.
@@ -265,13 +265,13 @@ class Studio:
     def _engine_status(self) -> Literal["off", "starting", "loading", "ready", "busy", "failed"]:
         if not self._started:
             return "off"
-        if self._dispatcher.broken is not None:
+        if self._dispatcher.crew.broken is not None:
             return "failed"
-        if not self._dispatcher.ready:
+        if not self._dispatcher.crew.ready:
             return "starting"
-        if self._dispatcher.loading:
+        if self._dispatcher.crew.loading:
             return "loading"
-        return "busy" if self._dispatcher.busy else "ready"
+        return "busy" if self._dispatcher.crew.busy else "ready"
 
     def _state(self, job_id: str) -> JobState:
         return self._dispatcher.state(self._store.get(job_id))

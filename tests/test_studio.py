@@ -166,7 +166,7 @@ def test_an_idempotency_key_makes_one_job(studio: Studio) -> None:
 
 def test_the_queue_is_bounded(make_settings: MakeSettings) -> None:
     with Studio(make_settings(max_queue=3, max_queue_per_client=2)) as studio:
-        studio._dispatcher._slots[0].ready = False
+        studio._dispatcher.crew.slots[0].ready = False
         for client in ("ann", "ann", "ben"):
             studio.submit(LONG, client=client)
         with pytest.raises(QueueFull, match="your jobs"):
@@ -224,7 +224,7 @@ def test_a_job_that_needs_every_device_waits_for_the_others_and_finds_them_empty
         after = studio.submit(GenerationRequest(prompt="after", num_inference_steps=1))
         wait_for(large, Step)
         assert [job.state.status for job in small] == ["finished", "finished"]
-        assert [slot.loaded for slot in studio._dispatcher._slots if slot.active is None] == [None]
+        assert [slot.loaded for slot in studio._dispatcher.crew.slots if slot.active is None] == [None]
         assert after.state.status == "queued"
         assert [len(job.result()) for job in (large, after)] == [1, 1]
 

@@ -11,10 +11,9 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.errors import EngineFailed, ErrorInfo, UnknownModel, WorkerDied
+from pipeline.errors import ErrorInfo, UnknownModel, WorkerDied
 from pipeline.events import (
     Cancelled,
     Event,
@@ -30,6 +29,7 @@ from pipeline.events import (
     Warned,
 )
 from pipeline.jobs.active import ActiveJob
+from pipeline.jobs.crew import Crew, Slot
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.line import WaitingLine
 from pipeline.jobs.protocol import (
@@ -52,9 +52,6 @@ from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 
-MAX_FAST_DEATHS = 3
-"""Workers in a row that may end before they were ready, until the engine counts as broken."""
-
 
 class Keeper(Protocol):
     """Where pictures go: the gallery, as far as jobs know it."""
@@ -67,18 +64,6 @@ class Finder(Protocol):
     """Who knows the models: the library, as far as jobs know it."""
 
     def find(self, name: str) -> ModelRecord: ...
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A place for one worker on one device; the process in it may be replaced."""
-
-    environment: Mapping[str, str]
-    worker: Worker | None = None
-    ready: bool = False
-    loaded: str | None = None
-    loading: bool = False
-    active: ActiveJob | None = None
 
 
 class Dispatcher:
@@ -99,15 +84,13 @@ class Dispatcher:
         job is too large for one device and takes every one; `limits` are the most waiting jobs of all clients and of
         one."""
         self._store, self._models, self._keeper = store, models, keeper
-        self._start_worker, self._on_report, self._needs_all = start_worker, on_report, needs_all
+        self._on_report, self._needs_all = on_report, needs_all
         self._line = WaitingLine(*limits)
-        self._slots = [_Slot(environment) for environment in environments]
         self._lock = threading.RLock()
+        self.crew = Crew(start_worker, environments, self._lock, self._on_message, self._lose, self._fail_waiting)
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._concluding: dict[str, ActiveJob] = {}
-        self._fast_deaths = 0
         self._closed = False
-        self.broken: ErrorInfo | None = None
         self.feed = Feed()
 
     # -- life -------------------------------------------------------------------------------------------------
@@ -118,8 +101,7 @@ class Dispatcher:
             self._store.requeue_interrupted()
             for row in self._store.queued():
                 self._line.join(row)
-            for slot in self._slots:
-                self._start(slot)
+            self.crew.start()
             self._tell_positions()
 
     def close(self, keep: bool) -> None:
@@ -127,7 +109,7 @@ class Dispatcher:
         with self._lock:
             self._closed = True
             left = [] if keep else self.unfinished()
-            workers = [slot.worker for slot in self._slots if slot.worker is not None]
+            workers = self.crew.dismiss()
         for worker in workers:
             worker.close()
         self._saver.shutdown(wait=True)
@@ -152,7 +134,7 @@ class Dispatcher:
             if earlier is not None:
                 return earlier.id
             self._line.check_room(client)
-            self._revive()
+            self.crew.revive()
             row = self._store.add(secrets.token_hex(8), client, request, model, seed, key, warnings)
             for warning in warnings:
                 self.feed.publish(row.id, Warned(message=warning))
@@ -168,7 +150,7 @@ class Dispatcher:
                 self._end(job_id, Cancelled())
                 self._tell_positions()
                 return
-            for slot in self._slots:
+            for slot in self.crew.slots:
                 if slot.active is not None and slot.active.job_id == job_id and not slot.active.cancelled:
                     self._cancel_active(slot, slot.active)
 
@@ -198,52 +180,29 @@ class Dispatcher:
     def unfinished(self) -> list[str]:
         """Ids of the jobs in hand, then of the waiting ones in order."""
         with self._lock:
-            active = [slot.active.job_id for slot in self._slots if slot.active is not None]
+            active = [slot.active.job_id for slot in self.crew.slots if slot.active is not None]
             concluding = [job_id for job_id in self._concluding if job_id not in active]
             return concluding + active + self._line.in_order()
-
-    # -- what the engine does ---------------------------------------------------------------------------------
-
-    @property
-    def ready(self) -> bool:
-        return any(slot.ready for slot in self._slots)
-
-    @property
-    def busy(self) -> bool:
-        return any(slot.active is not None for slot in self._slots)
-
-    @property
-    def loading(self) -> bool:
-        return any(slot.loading for slot in self._slots)
-
-    @property
-    def loaded(self) -> str | None:
-        """The model that a worker holds."""
-        return next((slot.loaded for slot in self._slots if slot.loaded), None)
-
-    @property
-    def worker_pids(self) -> tuple[int, ...]:
-        return tuple(slot.worker.pid for slot in self._slots if slot.worker is not None)
 
     # -- the queue (called with the lock held) ----------------------------------------------------------------
 
     def _tell_positions(self) -> None:
-        for job_id, place in self._line.rearrange(self.loaded).items():
+        for job_id, place in self._line.rearrange(self.crew.loaded).items():
             self.feed.publish(job_id, Queued(position=place))
 
     def _dispatch(self) -> None:
         """Give every free worker a job."""
         if self._closed:
             return
-        for slot in self._slots:
+        for slot in self.crew.slots:
             while slot.ready and slot.active is None and (row := self._next(slot)):
                 self._line.take(row.id)
                 self._give(slot, row)
         self._tell_positions()
 
-    def _next(self, slot: _Slot) -> JobRow | None:
+    def _next(self, slot: Slot) -> JobRow | None:
         """The job for a free worker, None when it has to wait for other workers first."""
-        others = [other for other in self._slots if other is not slot]
+        others = [other for other in self.crew.slots if other is not slot]
         if any(other.active is not None and other.active.alone for other in others):
             return None
         job_id = self._line.next(slot.loaded)
@@ -252,7 +211,7 @@ class Dispatcher:
             return row
         return row if self._emptied(others) else None
 
-    def _emptied(self, slots: Sequence[_Slot]) -> bool:
+    def _emptied(self, slots: Sequence[Slot]) -> bool:
         """Whether these workers hold nothing; asks those that are idle to let go of their models."""
         for slot in slots:
             if slot.worker is not None and slot.loaded and slot.active is None and not slot.loading:
@@ -260,7 +219,7 @@ class Dispatcher:
                 slot.worker.send(Release())
         return not any(slot.active or slot.loading or slot.loaded for slot in slots)
 
-    def _give(self, slot: _Slot, row: JobRow) -> None:
+    def _give(self, slot: Slot, row: JobRow) -> None:
         job_id = row.id
         try:
             record = self._models.find(row.model)
@@ -268,7 +227,7 @@ class Dispatcher:
             self._end(job_id, Failed(error=error.info))
             return
         self._store.begin(job_id)
-        slot.active = ActiveJob(job_id, row.warnings, alone=len(self._slots) > 1 and self._needs_all(row))
+        slot.active = ActiveJob(job_id, row.warnings, alone=len(self.crew.slots) > 1 and self._needs_all(row))
         done = {image.index for image in self._keeper.of_job(job_id)}
         left = tuple(index for index in range(row.request.num_images) if index not in done)
         request = row.request.model_copy(update={"seed": row.seed})
@@ -277,10 +236,10 @@ class Dispatcher:
             slot.worker.send(Run(job_id, request, record, left))
 
     def _active(self, job_id: str) -> ActiveJob | None:
-        running = (slot.active for slot in self._slots if slot.active and slot.active.job_id == job_id)
+        running = (slot.active for slot in self.crew.slots if slot.active and slot.active.job_id == job_id)
         return next(running, self._concluding.get(job_id))
 
-    def _cancel_active(self, slot: _Slot, active: ActiveJob) -> None:
+    def _cancel_active(self, slot: Slot, active: ActiveJob) -> None:
         active.cancelled = True
         worker = slot.worker
         if worker is None:
@@ -290,63 +249,38 @@ class Dispatcher:
         timer.daemon = True
         timer.start()
 
-    def _end_if_hung(self, slot: _Slot, active: ActiveJob, worker: Worker) -> None:
+    def _end_if_hung(self, slot: Slot, active: ActiveJob, worker: Worker) -> None:
         with self._lock:
             if slot.active is active and slot.worker is worker:
                 worker.kill()
 
     # -- workers ----------------------------------------------------------------------------------------------
 
-    def _start(self, slot: _Slot) -> None:
-        slot.ready, slot.loaded, slot.loading = False, None, False
-        try:
-            slot.worker = self._start_worker(slot.environment, self._on_message, self._on_exit)
-        except OSError as error:
-            self.broken = EngineFailed(f"The worker process could not start: {error}.", "Free some memory.").info
-            return
-        slot.worker.listen()
+    def _on_message(self, slot: Slot, message: FromWorker) -> None:
+        match message:
+            case Ready(report):
+                self._on_ready(slot, report)
+            case Broken(error):
+                self.crew.broken = error
+            case Loaded(model):
+                slot.loaded, slot.loading = model, False
+                self._dispatch()
+            case Happened(job_id, event):
+                self._on_event(slot, job_id, event)
+            case Made(job_id, picture):
+                self._saver.submit(self._save, job_id, picture)
+            case Ended(job_id, last):
+                self._on_ended(slot, job_id, last)
 
-    def _revive(self) -> None:
-        """Try again after the engine could not start: what was missing may be there now."""
-        if self.broken is None:
-            return
-        self.broken, self._fast_deaths = None, 0
-        for slot in self._slots:
-            if slot.worker is None:
-                self._start(slot)
-
-    def _slot(self, worker: Worker) -> _Slot | None:
-        return next((slot for slot in self._slots if slot.worker is worker), None)
-
-    def _on_message(self, worker: Worker, message: FromWorker) -> None:
-        with self._lock:
-            slot = self._slot(worker)
-            if slot is None:
-                return
-            match message:
-                case Ready(report):
-                    self._on_ready(slot, report)
-                case Broken(error):
-                    self.broken = error
-                case Loaded(model):
-                    slot.loaded, slot.loading = model, False
-                    self._dispatch()
-                case Happened(job_id, event):
-                    self._on_event(slot, job_id, event)
-                case Made(job_id, picture):
-                    self._saver.submit(self._save, job_id, picture)
-                case Ended(job_id, last):
-                    self._on_ended(slot, job_id, last)
-
-    def _on_ready(self, slot: _Slot, report: EngineReport) -> None:
-        slot.ready, self._fast_deaths = True, 0
+    def _on_ready(self, slot: Slot, report: EngineReport) -> None:
+        self.crew.note_ready(slot)
         preload = self._on_report(report)
         if preload is not None and slot.worker is not None:
             slot.loading = True
             slot.worker.send(Preload(preload))
         self._dispatch()
 
-    def _on_event(self, slot: _Slot, job_id: str | None, event: Event) -> None:
+    def _on_event(self, slot: Slot, job_id: str | None, event: Event) -> None:
         """An event of the job in hand; what happens during a preload is news for the job that waits for it, if any."""
         active = slot.active
         slot.loading = isinstance(event, Loading | Fetching) and event.done < event.total
@@ -359,28 +293,12 @@ class Dispatcher:
             self._store.warn(active.job_id, active.warnings)
         self.feed.publish(active.job_id, event)
 
-    def _on_ended(self, slot: _Slot, job_id: str, last: Last) -> None:
+    def _on_ended(self, slot: Slot, job_id: str, last: Last) -> None:
         active, slot.active = slot.active, None
         if active is None or active.job_id != job_id:
             return
         self._end_after_saving(active, last)
         self._dispatch()
-
-    def _on_exit(self, worker: Worker, code: int, printed: str) -> None:
-        with self._lock:
-            slot = self._slot(worker)
-            if slot is None or self._closed:
-                return
-            was_ready, active = slot.ready, slot.active
-            slot.worker, slot.ready, slot.loaded, slot.loading, slot.active = None, False, None, False, None
-            if active is not None:
-                self._lose(active, code, printed)
-            if not was_ready and self.broken is None:
-                self._count_fast_death(code, printed)
-            if self.broken is None:
-                self._start(slot)
-            else:
-                self._fail_waiting(self.broken)
 
     def _lose(self, active: ActiveJob, code: int, printed: str) -> None:
         """The worker ended under a job: cancelled jobs wanted that, ones not begun are tried once more."""
@@ -398,15 +316,6 @@ class Dispatcher:
                 details=printed,
             )
             self._end_after_saving(active, Failed(error=died.info))
-
-    def _count_fast_death(self, code: int, printed: str) -> None:
-        self._fast_deaths += 1
-        if self._fast_deaths >= MAX_FAST_DEATHS:
-            self.broken = EngineFailed(
-                f"The engine could not start ({cause(code)}), {self._fast_deaths} times in a row.",
-                "Run `python -m pipeline doctor`; it says what is missing.",
-                details=printed,
-            ).info
 
     def _fail_waiting(self, error: ErrorInfo) -> None:
         for job_id in self._line.leave_all():
