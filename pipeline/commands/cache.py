@@ -22,6 +22,8 @@ def list_cache(as_json: Json = False) -> None:
         entries = studio.models.cached()
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
+    elif not entries:
+        typer.echo("No quantised component is kept.")
     else:
         print_table(
             [escape(entry.model), escape(entry.component), entry.precision, decimal(entry.bytes)] for entry in entries

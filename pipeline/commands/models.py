@@ -243,6 +243,7 @@ def _plan_rows(found: Plan) -> Iterator[list[str]]:
     yield ["activations", f"{decimal(found.activation_bytes)}, an estimate"]
     if found.kind != "cpu":
         yield ["GPU memory", f"{decimal(found.peak_device_bytes)} at most"]
-    yield ["main memory", f"{decimal(found.peak_ram_bytes)} at most"]
+    read = f", and {decimal(found.peak_ram_bytes)} with the files that are read meanwhile"
+    yield ["main memory", f"{decimal(found.needed_ram_bytes)} at most{read}"]
     yield ["download", f"{decimal(found.download_bytes)}, {decimal(found.disk_free_bytes)} free on that disk"]
     yield ["licence", escape(found.licence + (", gated" if found.gated else ""))]

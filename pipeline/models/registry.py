@@ -115,9 +115,7 @@ class ModelRecord(_Data):
     nf4: tuple[str, ...]
     """Components worth four bits."""
     quantization: Literal["none", "nf4", "int8"]
-    """What `auto` means on a GPU."""
-    offload: Literal["none", "model", "group", "sequential"]
-    """What `auto` means on a GPU."""
+    """What `auto` means on a GPU without ample room; where weights rest is the planner's to say."""
     licence: Licence
     components: dict[str, str] = {}
     """Component → its entry in `architectures.toml`, which knows its size before anything is downloaded."""

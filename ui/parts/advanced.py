@@ -39,7 +39,7 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         if record.nf4:
             _precision(record)
         if studio.engine.hardware.gpus:
-            _offload(record)
+            _offload()
         _loras(studio, record)
         _vae(studio, record)
         st.caption("The scheduler is the model's own.")
@@ -61,8 +61,8 @@ def _precision(record: ModelRecord) -> None:
     problems.under("quantization", "component_quantization")
 
 
-def _offload(record: ModelRecord) -> None:
-    advice = f"Where weights rest while they are not needed. Automatic is {OFFLOAD[record.offload]}, or what fits."
+def _offload() -> None:
+    advice = "Where weights rest while they are not needed. Automatic keeps all on the GPU where that fits."
     _choice("Offload", OFFLOAD, "offload", advice)
     problems.under("offload")
 

@@ -287,7 +287,7 @@ def _chosen(case: Case, rung: Rung) -> str:
         return f"quantization {rung.quantization} was asked for"
     if rung.quantization == "none":
         return "weights unquantised"
-    if rung.quantization == case.record.quantization:
+    if rung.quantization == case.record.quantization and rung.device.kind not in {"cpu", "mps"}:
         return f"quantization {rung.quantization} as the model's record advises"
     return f"quantization {rung.quantization}, since memory is short"
 
