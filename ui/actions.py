@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -43,6 +44,16 @@ def fill(studio: Studio, request: GenerationRequest) -> None:
         state.problem = error.info
 
 
+def choose(studio: Studio, model: str) -> None:
+    """Take another model, with what it recommends."""
+    state.problem = None
+    try:
+        record = studio.models.find(model)
+        state.update(form.defaults(record) | {"model": record.id})
+    except DarkroomError as error:
+        state.problem = error.info
+
+
 def keep_seed(seed: int) -> None:
     """Use `seed` from now on; -1 draws one each time."""
     state.seed = seed
@@ -74,9 +85,34 @@ def retry(studio: Studio, client: str, request: GenerationRequest) -> None:
 
 def fetch(studio: Studio, model: str) -> None:
     """Begin to download a model's files, or go on with it."""
+    _try(lambda: studio.models.fetch(model))
+
+
+def remove_files(studio: Studio, model: str) -> None:
+    """Delete what was downloaded of a model."""
+    _try(lambda: studio.models.remove_files(model))
+
+
+def forget(studio: Studio, model: str) -> None:
+    """Take a model that was added out again; the form then has the default one."""
+    _try(lambda: studio.models.forget(model))
+    if state.problem is None and state.model == model:
+        choose(studio, studio.default.record.id)
+
+
+def add(studio: Studio) -> None:
+    """Add the repository that the page names."""
+    _try(lambda: studio.models.add_from_hub(state.source))
+    if state.problem is None:
+        state.source = ""
+    elif state.problem.field != "source":  # it is the model's in other places
+        state.problem = state.problem.model_copy(update={"field": "source"})
+
+
+def _try(action: Callable[[], object]) -> None:
     state.problem = None
     try:
-        studio.models.fetch(model)
+        action()
     except DarkroomError as error:
         state.problem = error.info
 

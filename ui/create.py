@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import shared, view
+from ui import actions, shared, view
 from ui.parts import contact_sheet, controls, engine, failure, job_view, picture, queue, welcome
 
 studio, client = shared.studio(), shared.client()
+if "model" in st.query_params:  # somebody comes from the page with the models, or with a link
+    actions.begin(studio, client)
+    actions.choose(studio, st.query_params.pop("model"))
 here = view.look(studio, client, st.query_params.get("job"), st.query_params.get("image"))
 
 with st.sidebar:

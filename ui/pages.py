@@ -17,6 +17,7 @@ st.html(HERE / "assets" / "style.css")
 page = st.navigation(
     [
         st.Page(HERE / "create.py", title="Create", icon=":material/photo_camera:", default=True),
+        st.Page(HERE / "models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
         st.Page(HERE / "system.py", title="System", icon=":material/monitor_heart:", url_path="system"),
     ],
     position="top",

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pipeline.errors import EngineFailed, InvalidRequest
 from pipeline.models import cache
 from pipeline.models.cache import CacheEntry
-from pipeline.models.files import stored
+from pipeline.models.files import hub, stored
 from pipeline.models.files.fetch import Fetcher, FetchState
 from pipeline.models.files.stored import Inventory, Problem
 from pipeline.models.finding import Finding
@@ -34,8 +34,7 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         """Raises `BadSettings` for a file of records that cannot be read."""
         self._settings = settings
-        self.registry = self._read()
-        """The records as they were last read."""
+        self.refresh()
         self._fetcher = Fetcher()
         self.shelf = Shelf(settings.weights)
 
@@ -56,7 +55,8 @@ class Library:
 
     def refresh(self) -> None:
         """Read the records anew: the file of one's own ones, and the folder of checkpoints."""
-        self.registry = self._read()
+        self.registry = Registry.read(self._settings.models_file, self._settings.weights)
+        self._added = add.ids(self._settings.models_file)
 
     def add(self, source: str) -> ModelRecord:
         """Add a hub repository, a diffusers folder or a `.safetensors` file of a known family, and return its record.
@@ -88,6 +88,15 @@ class Library:
     def inventory(self, model: str) -> Inventory:
         """How much of a checkpoint is on this disk. Raises `UnknownModel`."""
         return stored.inventory(self.find(model))
+
+    def is_fetched(self, model: str) -> bool:
+        """Whether files of the checkpoint came from the hub, and can be deleted. Raises `UnknownModel`."""
+        record = self.find(model)
+        return any(not source.is_local for source in hub.sources(record)) and stored.inventory(record).bytes_here > 0
+
+    def is_added(self, model: str) -> bool:
+        """Whether the record is one of one's own file, and can be forgotten. Raises `UnknownModel`."""
+        return self.find(model).id in self._added
 
     def fetch(self, model: str) -> FetchState:
         """Begin to fetch a checkpoint, or go on where it was stopped. Raises `UnknownModel` and `ModelUnavailable`."""
@@ -146,6 +155,3 @@ class Library:
                 "Run `python -m pipeline doctor`; it says what is missing.",
                 details=done.stderr[-4000:],
             ) from None
-
-    def _read(self) -> Registry:
-        return Registry.read(self._settings.models_file, self._settings.weights)

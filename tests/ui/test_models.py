@@ -127,7 +127,7 @@ def test_a_download_shows_its_bytes_can_be_stopped_and_goes_on(page: Page, hub: 
 
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     expect(go_on).to_have_count(0)
-    expect(page.locator(".st-key-fetch")).to_have_count(0)
+    expect(page.locator("[class*=st-key-fetch]")).to_have_count(0)
     assert hub.sent[f"acme/stopped/{LARGEST}"] < 2 * len(hub.content("acme/stopped", LARGEST))
 
 
@@ -171,3 +171,62 @@ def test_the_notes_of_a_model_are_folded_away(page: Page) -> None:
     expect(note).to_be_hidden()
     page.get_by_text("About this model").click()
     expect(note).to_be_visible()
+
+
+# -- the page with all models
+
+
+def open_models(page: Page) -> None:
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Models")).to_be_visible()
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of a model, by its heading."""
+    return page.locator("[class*=st-key-model-]").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def test_every_model_has_a_row_that_says_whether_it_fits_and_whose_terms_it_has(page: Page) -> None:
+    open_models(page)
+    flux = row(page, "FLUX.1 [dev]")
+    expect(flux.locator(".plan")).to_contain_text("of RAM")
+    expect(flux).to_contain_text("gated")
+    expect(flux.get_by_role("button", name="Download 33.7 GB")).to_be_visible()
+    page.get_by_text("Here", exact=True).click()
+    expect(row(page, "Tiny")).to_be_visible()
+    expect(flux).to_have_count(0)
+
+
+def test_a_model_is_taken_to_the_form_with_what_it_recommends(page: Page) -> None:
+    open_models(page)
+    row(page, "SDXL-Turbo").get_by_role("link", name="Use").click()
+    expect(page.get_by_label("Inference steps").first).to_be_visible()
+    expect(page.locator(".card").first).to_contain_text("Stability AI Non-Commercial")
+    expect(page.get_by_test_id("stSlider").filter(has_text="Inference steps")).to_contain_text("4")
+
+
+def test_a_model_of_the_hub_is_added_fetched_deleted_and_forgotten(
+    page: Page, hub: HubServer, tiny_checkpoint: Path
+) -> None:
+    hub.add("acme/new", tiny_checkpoint)
+    open_models(page)
+    source = page.get_by_role("textbox", name="Hugging Face repository")
+    button(page, "Add a model").click()
+    source.fill("nonsense")
+    source.blur()
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("is not the name of a repository")
+    source.fill("acme/new")
+    source.blur()
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.keyboard.press("Escape")
+
+    new = row(page, "new")
+    new.get_by_role("button", name="Download").click()
+    new.get_by_role("button", name="Delete files").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(new.get_by_role("button", name="Download")).to_be_visible()
+
+    new.get_by_role("button", name="Forget").click()
+    expect(new).to_have_count(0)

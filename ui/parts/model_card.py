@@ -10,7 +10,7 @@ from pipeline.errors import DarkroomError
 from pipeline.models.files.stored import Inventory
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
-from ui import form
+from ui import actions, form
 from ui.parts import problems, text, weights
 
 state = st.session_state
@@ -35,8 +35,7 @@ def _picker(studio: Studio) -> ModelRecord:
     names = {record.id: _name(record, files[record.id]) for record in ordered}
 
     def choose() -> None:
-        state.update(form.defaults(studio.models.find(state.model)))
-        state.problem = None
+        actions.choose(studio, state.model)
 
     st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
     return studio.models.find(state.model)
@@ -50,10 +49,7 @@ def _name(record: ModelRecord, files: Inventory) -> str:
 
 
 def _facts(record: ModelRecord) -> str:
-    name, url = text.plain(record.licence.name), text.plain(record.licence.url)
-    licence = f'<a href="{url}" target="_blank">{name}</a>' if url else name
-    gated = " · gated" if record.licence.gated else ""
-    return f'<p class="card">{text.parameters(record)} · {licence}{gated}</p>'
+    return f'<p class="card">{text.parameters(record)} · {text.licence(record)}</p>'
 
 
 def _plan(studio: Studio, record: ModelRecord) -> str:
@@ -63,12 +59,7 @@ def _plan(studio: Studio, record: ModelRecord) -> str:
         plan = studio.plan(request) if request else None
     except DarkroomError:  # what the device cannot do is told when it is asked for
         plan = None
-    if plan is None:
-        return ""
-    more = [*plan.warnings, *(f"Would fit: {way}" for way in plan.nearest[:1] if not plan.fits)]
-    words = text.plain(plan.sentence) + "".join(f"<b>{text.plain(one)}</b>" for one in more)
-    kind = "fits" if plan.fits else "tight"
-    return f'<p class="plan {kind}" title="{text.plain(plan.reason)}"><i></i><span>{words}</span></p>'
+    return text.plan(plan)
 
 
 def _why(studio: Studio, record: ModelRecord) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.request import Recipe
 
@@ -31,6 +32,23 @@ def parameters(record: ModelRecord) -> str:
     if not count:
         return f"family {record.family}"
     return f"{count / 1e9:.1f} billion parameters" if count >= 1e9 else f"{count / 1e6:.1f} million parameters"
+
+
+def licence(record: ModelRecord) -> str:
+    """The name of the licence as HTML, with a link to its text where there is one."""
+    name, url = plain(record.licence.name), plain(record.licence.url)
+    link = f'<a href="{url}" target="_blank">{name}</a>' if url else name
+    return link + (" · gated" if record.licence.gated else "")
+
+
+def plan(found: Plan | None) -> str:
+    """Whether a model fits, as a line of HTML, and what would if it does not; empty where that cannot be said."""
+    if found is None:
+        return ""
+    more = [*found.warnings, *(f"Would fit: {way}" for way in found.nearest[:1] if not found.fits)]
+    words = plain(found.sentence) + "".join(f"<b>{plain(one)}</b>" for one in more)
+    kind = "fits" if found.fits else "tight"
+    return f'<p class="plan {kind}" title="{plain(found.reason)}"><i></i><span>{words}</span></p>'
 
 
 def size(count: int) -> str:

@@ -32,7 +32,7 @@ def draw(studio: Studio, record: ModelRecord) -> None:
 def _follow(studio: Studio, record: ModelRecord) -> None:
     """A download under way, which is looked at every second until it is over."""
 
-    @st.fragment(run_every=_SECONDS, key="weights")
+    @st.fragment(run_every=_SECONDS, key=f"weights-{record.id}")
     def look() -> None:
         now = _state(studio, record)
         if now is None or now.is_over:
@@ -53,7 +53,7 @@ def _offer(studio: Studio, record: ModelRecord, last: FetchState | None) -> None
     st.button(
         label,
         icon=":material/download:",
-        key="fetch",
+        key=f"fetch-{record.id}",
         width="stretch",
         help="Generating downloads it too; this does only that.",
         on_click=actions.fetch,
@@ -67,7 +67,7 @@ def _progress(studio: Studio, now: FetchState) -> None:
     st.button(
         "Stop the download",
         icon=":material/close:",
-        key="stop-fetch",
+        key=f"stop-fetch-{now.model}",
         width="stretch",
         help="What is here stays; it can go on later.",
         on_click=studio.models.cancel_fetch,

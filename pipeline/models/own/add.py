@@ -24,6 +24,7 @@ from pipeline.models.files.selection import INDEX, chosen, components_in
 from pipeline.models.own.templates import ENDING, of_file, of_folder, of_index
 from pipeline.models.registry import Licence, ModelRecord, Registry
 
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _TABLE = re.compile(r"^\s*\[\[\s*model\s*\]\]", re.MULTILINE)
 
 
@@ -46,7 +47,13 @@ def from_hub(repository: str, known: Sequence[ModelRecord]) -> ModelRecord:
 
     Raises `InvalidRequest` for a family that is not known, and `ModelUnavailable` for what cannot be reached.
     """
-    repository = repository.strip().removeprefix("https://huggingface.co/").strip("/")
+    repository = repository.strip().removeprefix("https://huggingface.co/").rstrip("/")
+    if not _REPOSITORY.fullmatch(repository):
+        raise InvalidRequest(
+            f"“{repository}” is not the name of a repository.",
+            "Give owner/name. Folders and files are added in the shell: `python -m pipeline models add`.",
+            field="source",
+        )
     nobody = known[0].model_copy(update={"id": repository, "name": repository, "source": repository})
     with explained(nobody):
         info = HfApi().model_info(repository, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
@@ -118,6 +125,11 @@ def remove(models_file: Path, model_id: str) -> None:
         return text[: starts[0]] + "".join(kept)
 
     _rewrite(models_file, shortened)
+
+
+def ids(models_file: Path) -> frozenset[str]:
+    """The ids of the records in a `models.toml`; none when there is no such file."""
+    return frozenset(_ids(models_file.read_text(encoding="utf-8"))) if models_file.exists() else frozenset()
 
 
 def _rewrite(models_file: Path, change: Callable[[str], str]) -> None:

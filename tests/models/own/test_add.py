@@ -107,9 +107,15 @@ def test_a_gated_repository_says_where_to_ask(server: HubServer, monkeypatch: py
     assert from_hub("acme/gated", KNOWN).licence.gated
 
 
-@pytest.mark.parametrize("name", ["acme/nothing", "not a name", ""])
-def test_a_wrong_name_is_told(server: HubServer, name: str) -> None:
-    assert "the hub knows no such model" in refused(name)
+def test_a_wrong_name_is_told(server: HubServer) -> None:
+    assert "the hub knows no such model" in refused("acme/nothing")
+
+
+@pytest.mark.parametrize("name", ["not a name", "", "/etc/passwd", "../up"])
+def test_what_is_no_name_never_reaches_the_hub(server: HubServer, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="is not the name of a repository"):
+        from_hub(name, KNOWN)
+    assert server.asked == []
 
 
 def test_a_repository_that_is_no_diffusers_checkpoint_is_told(server: HubServer) -> None:
