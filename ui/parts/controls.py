@@ -62,22 +62,24 @@ def _prompts(studio: Studio, record: ModelRecord) -> None:
 
 def _tokens(studio: Studio, record: ModelRecord, prompt: str) -> None:
     """How much of what the model reads is used; a warning before it would cut the end."""
+    place = st.container()  # there even when empty: see `problems`
     if not prompt.strip():
         return
     count = studio.count_tokens(record.id, prompt)
     about = "" if count.exact else "about "
     if count.tokens > count.limit:
         warning = f"{about}{count.tokens} tokens: the model reads the first {count.limit} and cuts the rest."
-        st.html(f'<p class="tokens over" role="status">{warning.capitalize()}</p>')
+        place.html(f'<p class="tokens over" role="status">{warning.capitalize()}</p>')
     else:
-        st.html(f'<p class="tokens">{about}{count.tokens} of {count.limit} tokens</p>')
+        place.html(f'<p class="tokens">{about}{count.tokens} of {count.limit} tokens</p>')
 
 
 def _ignored(record: ModelRecord) -> None:
     """What is asked for in vain, such as a negative prompt while guidance is off."""
+    place = st.container()
     request = form.without_prompt(state, record)
     for sentence in record.ignored(request) if request else []:
-        st.html(f'<p class="tokens over" role="status">{text.plain(sentence)}</p>')
+        place.html(f'<p class="tokens over" role="status">{text.plain(sentence)}</p>')
 
 
 def _size(record: ModelRecord, max_pixels: int) -> None:
