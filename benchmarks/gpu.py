@@ -13,7 +13,6 @@ one, with the fit of the preview and an empty cache of quantised components.
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
 import json
 import resource
@@ -32,6 +31,7 @@ import transformers
 
 from benchmarks.measure import PROMPT, table
 from pipeline.engine import Engine
+from pipeline.engine.check import build, class_of
 from pipeline.models.architectures import ARCHITECTURES, Architecture
 from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.request import GenerationRequest
@@ -69,7 +69,7 @@ def write_checkpoint(record: ModelRecord, folder: Path, *, small: bool) -> None:
     index: dict[str, Any] = {"_class_name": record.pipelines["text"], "_diffusers_version": diffusers.__version__}
     for name, key in record.components.items():
         architecture = ARCHITECTURES[key]
-        model = build(architecture, small=small)
+        model = component(architecture, small=small)
         model.save_pretrained(folder / name)
         index[name] = [architecture.library, architecture.kind]
         if name.startswith("text_encoder"):
@@ -83,18 +83,21 @@ def write_checkpoint(record: ModelRecord, folder: Path, *, small: bool) -> None:
     (folder / "model_index.json").write_text(json.dumps(index, indent=2))
 
 
-def build(architecture: Architecture, *, small: bool) -> Any:
+def component(architecture: Architecture, *, small: bool) -> Any:
     """The component in bfloat16 with random weights, made on the GPU where there is room for it."""
-    kind = getattr(importlib.import_module(architecture.module or architecture.library), architecture.kind)
-    from_diffusers = issubclass(kind, diffusers.ModelMixin)
-    known = inspect.signature(kind).parameters if from_diffusers else vars(kind.config_class())
-    config = architecture.config | ({stack: 1 for stack in STACKS if stack in known} if small else {})
-    config |= {"dual_attention_layers": [0]} if small and "dual_attention_layers" in config else {}
+    changes: dict[str, Any] = {}
+    if small:
+        kind = class_of(architecture)
+        known = (
+            vars(kind.config_class()) if architecture.library == "transformers" else inspect.signature(kind).parameters
+        )
+        changes = {stack: 1 for stack in STACKS if stack in known}
+        changes |= {"dual_attention_layers": [0]} if "dual_attention_layers" in architecture.config else {}
     room = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device("cuda" if 3 * architecture.parameters < room else "cpu"):
-            model = kind.from_config(config) if from_diffusers else kind(kind.config_class(**config))
+            model = build(architecture, **changes)
     finally:
         torch.set_default_dtype(torch.float32)
     return model.to(torch.bfloat16)

@@ -25,6 +25,8 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub
 import pytest
 
+TINY = "acme/tiny"
+"""The repository that tests fill with `pipeline_files`."""
 TOKEN = "hf_member"
 """The token of an account that may read gated and private repositories."""
 STRANGER = "hf_stranger"

@@ -58,14 +58,18 @@ def check(record: ModelRecord) -> list[Finding]:
     return [*findings, *_sizes(record)]
 
 
-def build(architecture: Architecture) -> torch.nn.Module:
-    """The component on the meta device: shapes without weights. Raises what its class raises."""
-    kind: Any = getattr(importlib.import_module(architecture.module or architecture.library), architecture.kind)
-    with torch.device("meta"):
-        if issubclass(kind, transformers.PreTrainedModel):
-            built: torch.nn.Module = kind(kind.config_class(**architecture.config))
-        else:
-            built = kind(**architecture.config)
+def class_of(architecture: Architecture) -> Any:
+    """The component's class."""
+    return getattr(importlib.import_module(architecture.module or architecture.library), architecture.kind)
+
+
+def build(architecture: Architecture, **changes: Any) -> torch.nn.Module:
+    """The component with random weights and `changes` to its configuration, on torch's default device and in its
+    default dtype. Raises what its class raises."""
+    kind, config = class_of(architecture), architecture.config | changes
+    built: torch.nn.Module = (
+        kind(kind.config_class(**config)) if issubclass(kind, transformers.PreTrainedModel) else kind(**config)
+    )
     return built
 
 
@@ -165,7 +169,8 @@ def _sizes(record: ModelRecord) -> Iterator[Finding]:
         architecture = ARCHITECTURES[key]
         expected = Counts(**{field: getattr(architecture, field) for field in Counts.__slots__})
         try:
-            counted = count(build(architecture))
+            with torch.device("meta"):  # shapes without weights
+                counted = count(build(architecture))
         except Exception as error:  # whatever the class raises: the configuration does not fit it
             yield _finding(name, "", [f"{architecture.kind} cannot be built: {error}"])
             continue

@@ -69,11 +69,6 @@ class Placement(BaseModel):
         words = [f"quantization {self.quantization}", f"offload {self.offload}", *(["tiles"] if self.tiled else [])]
         return f"{', '.join(words[:-1])} and {words[-1]} on {self.label}"
 
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        """The dtype of everything that is not quantised, but for `dtypes`."""
-        return _torch_dtype(self.dtype)
-
     def dtype_of(self, component: str) -> torch.dtype:
         """The dtype of one component."""
         return _torch_dtype(self.dtypes.get(component, self.dtype))

@@ -3,7 +3,6 @@ parameters and more, and the tensors that live while they compute, counted on to
 
 from __future__ import annotations
 
-import importlib
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from pipeline.engine.check import build
 from pipeline.engine.component import load_component
 from pipeline.engine.quantize import component_use
 from pipeline.engine.quantized_cache import QuantizedCache
@@ -73,12 +73,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 
 
 def component(key: str) -> torch.nn.Module:
-    architecture = ARCHITECTURES[key]
-    kind: Any = getattr(importlib.import_module(architecture.module or architecture.library), architecture.kind)
-    config = architecture.config | SMALLER[key]
-    if issubclass(kind, diffusers.ModelMixin):
-        return kind.from_config(config)
-    return kind(kind.config_class(**config))
+    return build(ARCHITECTURES[key], **SMALLER[key])
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import constants, get_token, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import constants, get_token
 from huggingface_hub.file_download import repo_folder_name
 
 from pipeline.errors import ModelUnavailable
@@ -99,15 +98,6 @@ def snapshot(repository: str) -> Path | None:
         return None
     found = folder / "snapshots" / commit
     return found if commit and found.is_dir() else None
-
-
-def cached_file(record: ModelRecord, name: str) -> Path | None:
-    """A file of the checkpoint's repository in the hub's cache; None when it is not there."""
-    try:
-        found = try_to_load_from_cache(record.source, name)
-    except HFValidationError:  # not the name of a repository, but of a folder that is gone
-        return None
-    return Path(found) if isinstance(found, str) else None
 
 
 def has_token() -> bool:

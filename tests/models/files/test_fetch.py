@@ -20,24 +20,23 @@ from pipeline.models.files import hub
 from pipeline.models.files.download import FetchCancelled, Speed
 from pipeline.models.files.fetch import Fetcher, fetch, needed
 from pipeline.models.registry import ROOT, ModelRecord, Registry
-from tests.hub_server import ENCODER, NEEDED, STRANGER, TOKEN, TRANSFORMER, Fault, HubServer, pipeline_files, use_hub
+from tests.hub_server import (
+    ENCODER,
+    NEEDED,
+    STRANGER,
+    TINY,
+    TOKEN,
+    TRANSFORMER,
+    Fault,
+    HubServer,
+    pipeline_files,
+    use_hub,
+)
 
-TINY = "acme/tiny"
 MEDIUM = Registry.read().find("3.5-medium")
 
 
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    with HubServer() as server:
-        server.add(TINY, pipeline_files())
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def cache(server: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache for what comes from the server."""
-    use_hub(monkeypatch, server.url, tmp_path / "hub")
-    return tmp_path / "hub"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def record(**changes: object) -> ModelRecord:
@@ -422,6 +421,7 @@ def test_a_server_that_falls_silent(server: HubServer, monkeypatch: pytest.Monke
 def test_a_server_error_that_passes_is_waited_for(server: HubServer, path: str) -> None:
     server.fault(TINY, path, Fault(status=503, times=2))
     fetched()
+    assert hub.is_here(record())
 
 
 @pytest.mark.parametrize("path", ["", TRANSFORMER])
@@ -435,6 +435,7 @@ def test_a_server_error_that_stays(server: HubServer, path: str) -> None:
 def test_too_many_requests_are_waited_out_if_that_is_soon(server: HubServer) -> None:
     server.fault(TINY, TRANSFORMER, Fault(status=429, headers={"Retry-After": "0"}, times=1))
     fetched()
+    assert hub.is_here(record())
 
 
 def test_too_many_requests_say_when_to_come_again(server: HubServer) -> None:
@@ -510,6 +511,7 @@ def test_only_what_is_missing_needs_room(server: HubServer, monkeypatch: pytest.
     (fetched() / ENCODER).resolve().unlink()
     monkeypatch.setattr(hub, "cache_free_bytes", lambda: size(server, ENCODER))
     fetched()
+    assert hub.is_here(record())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -96,12 +96,6 @@ def test_a_name_that_no_repository_can_have_is_not_here():
     assert hub.begun_bytes("a/b/c") == 0
 
 
-def test_a_cached_file_is_found_and_a_missing_one_is_not(empty_cache):
-    path = cached(empty_cache, "tokenizer_3/tokenizer.json")
-    assert hub.cached_file(SD35, "tokenizer_3/tokenizer.json") == path
-    assert hub.cached_file(SD35, "tokenizer/tokenizer.json") is None
-
-
 def test_a_gated_model_without_a_token_says_where_to_get_one():
     assert "https://huggingface.co/stabilityai/stable-diffusion-3.5-medium, then set HF_TOKEN" in refusal()
 

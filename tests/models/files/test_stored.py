@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,10 @@ from pipeline.models.files import hub
 from pipeline.models.files.fetch import FetchCancelled, fetch
 from pipeline.models.files.stored import Inventory, inventory, remove, verify
 from pipeline.models.registry import ModelRecord
-from tests.hub_server import ENCODER, NEEDED, TRANSFORMER, Fault, HubServer, pipeline_files, use_hub
-from tests.models.files.test_fetch import TINY, record
+from tests.hub_server import ENCODER, NEEDED, TINY, TRANSFORMER, Fault, HubServer, pipeline_files
+from tests.models.files.test_fetch import record
 
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    with HubServer() as server:
-        server.add(TINY, pipeline_files())
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def cache(server: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache for what comes from the server."""
-    use_hub(monkeypatch, server.url, tmp_path / "hub")
-    return tmp_path / "hub"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
