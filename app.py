@@ -16,6 +16,7 @@ from pathlib import Path
 import streamlit as st
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api
@@ -26,6 +27,8 @@ from pipeline.studio import Studio
 from ui import shared
 
 SHUTDOWN_SECONDS = 5
+ADDRESSES = ("/", "/gallery", "/compare", "/models", "/system")
+"""Of the pages, as `ui/pages.py` names them."""
 pages = st.App(Path(__file__).with_name("ui") / "pages.py")
 
 
@@ -65,6 +68,18 @@ def _tell_the_terminal(studio: Studio) -> None:
     sys.stdout.write("".join(f"  {line}\n" for line in lines))
 
 
+async def front() -> HTMLResponse:
+    """Streamlit's own frame, told where its server is.
+
+    Otherwise a browser that begins at `/gallery` looks for the server below that first, is answered 404, and says so
+    in its console.
+    """
+    frame = Path(st.__file__).with_name("static") / "index.html"
+    told = "<script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
+    page = frame.read_text(encoding="utf-8").replace("<head>", f"<head>{told}", 1)
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
 def _limit_shutdown() -> None:
     """Give uvicorn a deadline: by default it waits for as long as a browser keeps a stream open."""
     handler = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -82,4 +97,6 @@ app = FastAPI(
 app.add_middleware(Gate)
 app.add_middleware(PlainRefusal)
 api.install(app)
+for address in ADDRESSES:
+    app.add_api_route(address, front, include_in_schema=False)
 app.mount("/", pages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, ParamSpec, TypeVar
 
 import anyio
@@ -23,6 +23,17 @@ R = TypeVar("R")
 async def in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a call that reads a file or the database in one of our threads."""
     return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=_THREADS)
+
+
+async def in_pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same for asyncio, each piece made in one of our threads."""
+    while (piece := await in_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+def is_held(tag: str, if_none_match: str | None) -> bool:
+    """Whether the browser holds that very version, by RFC 9110's weak comparison."""
+    return tag in [held.strip().removeprefix("W/") for held in (if_none_match or "").split(",")]
 
 
 async def _studio(request: Request) -> Studio:

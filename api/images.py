@@ -1,54 +1,127 @@
-"""Finished pictures: their recipes, their files and their thumbnails."""
+"""Finished pictures: found, marked, deleted and brought back; their files, thumbnails, archives and differences."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.access import StudioDep, in_thread
+from api.access import StudioDep, in_pieces, in_thread, is_held
+from pipeline.errors import InvalidRequest
 from pipeline.events import SavedImage
+from pipeline.gallery import difference, formats
+from pipeline.gallery.difference import Difference
+from pipeline.gallery.query import MAX_PAGE, ImagePage, ImageQuery
+from pipeline.gallery.verify import Verdict, verify
+from pipeline.studio import Studio
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
-FOREVER = "private, max-age=31536000, immutable"
-"""A picture never changes under its id, so a browser need not ask again."""
+CACHING = "private, max-age=86400, stale-while-revalidate=31536000"
+"""A picture hardly ever changes under its id. After a day a browser shows what it holds at once, and asks whether it
+is still so for the next time."""
+
+MAX_ARCHIVE = 500
+"""Pictures that one archive may have: their ids travel in the address."""
+
+ENDINGS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+"""What the names of files of each format end in."""
 
 IfNoneMatch = Annotated[str | None, Header()]
 
 
+class Page(ImageQuery):
+    """A search, and which part of what it finds is wanted."""
+
+    limit: int = Field(60, ge=1, le=MAX_PAGE, description="Pictures on a page.")
+    offset: int = Field(0, ge=0, le=2**31, description="Pictures to skip.")
+
+
+class Marks(BaseModel):
+    """What somebody thinks of a picture; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool | None = None
+    rating: int | None = Field(None, ge=0, le=5, description="Stars; 0 is none.")
+
+
 @router.get("")
-async def recent(
-    studio: StudioDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 12,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> list[SavedImage]:
-    """The newest pictures first."""
-    return await in_thread(studio.gallery.recent, limit, offset)
+async def search(studio: StudioDep, page: Annotated[Page, Query()]) -> ImagePage:
+    """The pictures that are wanted, newest first, and how many there are in all."""
+    query = ImageQuery(**page.model_dump(exclude={"limit", "offset"}))
+    return await in_thread(studio.gallery.search, query, page.limit, page.offset)
+
+
+@router.get("/archive", response_class=StreamingResponse)
+async def archive(studio: StudioDep, image_id: Annotated[list[str], Query(alias="id")]) -> StreamingResponse:
+    """A ZIP with these pictures and the text of each, made while it is sent."""
+    if len(image_ids := dict.fromkeys(image_id)) > MAX_ARCHIVE:
+        message = f"{len(image_ids)} pictures are too many for one archive."
+        raise InvalidRequest(message, f"Ask for {MAX_ARCHIVE} at a time.", field="id")
+    pieces = await in_thread(studio.gallery.archive, image_ids)
+    name = f"darkroom-{datetime.now():%Y%m%d-%H%M%S}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(in_pieces(pieces), 200, headers, "application/zip")
 
 
 @router.get("/{image_id}")
 async def one(image_id: str, studio: StudioDep) -> SavedImage:
-    """One picture's place and recipe."""
+    """One picture's place, marks and recipe."""
     return await in_thread(studio.gallery.find, image_id)
 
 
-@router.api_route("/{image_id}/file", methods=["GET", "HEAD"], response_class=FileResponse)
-async def file(image_id: str, studio: StudioDep, download: bool = False, if_none_match: IfNoneMatch = None) -> Response:
-    """The PNG as it was saved, with its recipe inside; `download=1` makes a browser store it."""
+@router.patch("/{image_id}")
+async def mark(image_id: str, marks: Marks, studio: StudioDep) -> SavedImage:
+    """Make a picture a favourite, or give it stars."""
+    return await in_thread(studio.gallery.mark, image_id, favourite=marks.favourite, rating=marks.rating)
+
+
+@router.delete("/{image_id}", status_code=204)
+async def delete(image_id: str, studio: StudioDep) -> None:
+    """Delete a picture; for thirty days it can be brought back."""
     image = await in_thread(studio.gallery.find, image_id)
-    headers = _headers(f'"{image.recipe.sha256}"')
-    if _matches(if_none_match, headers["ETag"]):
+    await in_thread(studio.gallery.delete, [image.id])
+
+
+@router.post("/{image_id}/restore")
+async def restore(image_id: str, studio: StudioDep) -> SavedImage:
+    """Bring a deleted picture back."""
+    image = await in_thread(studio.gallery.find, image_id)
+    await in_thread(studio.gallery.restore, [image.id])
+    return await in_thread(studio.gallery.find, image.id)
+
+
+@router.head("/{image_id}/file", include_in_schema=False)
+@router.get("/{image_id}/file", response_class=FileResponse)
+async def file(
+    image_id: str,
+    studio: StudioDep,
+    kind: Annotated[Literal["png", "jpeg", "webp"], Query(alias="format")] = "png",
+    download: bool = False,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The PNG as it was saved, or a copy in another format, with the recipe inside; `download=1` makes a browser
+    store it."""
+    image, version = await in_thread(_with_version, studio, image_id)
+    headers = _headers(f"{version}-{kind}")
+    if is_held(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
-    name = image.path.name if image.path else f"{image.id}.png"
     disposition = "attachment" if download else "inline"
-    if image.path is not None and await in_thread(image.path.is_file):
+    if kind == "png" and image.path is not None:
+        name = image.path.name
         return FileResponse(image.path, 200, headers, "image/png", filename=name, content_disposition_type=disposition)
+    stem = image.path.stem if image.path else image.id
+    headers["Content-Disposition"] = f'{disposition}; filename="{stem}.{ENDINGS[kind]}"'
     png = await in_thread(studio.gallery.png, image_id)
-    return Response(png, 200, headers | {"Content-Disposition": f'{disposition}; filename="{name}"'}, "image/png")
+    data = png if kind == "png" else await in_thread(formats.export, png, kind)
+    return Response(data, 200, headers, f"image/{kind}")
 
 
+@router.head("/{image_id}/thumbnail", include_in_schema=False)
 @router.get("/{image_id}/thumbnail")
 async def thumbnail(
     image_id: str,
@@ -57,16 +130,40 @@ async def thumbnail(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """A small WebP, at most `side` pixels wide and high."""
-    headers = _headers(f'"{image_id}-{side}"')
-    if _matches(if_none_match, headers["ETag"]):
+    _, version = await in_thread(_with_version, studio, image_id)
+    headers = _headers(f"{version}-{side}")
+    if is_held(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(await in_thread(studio.gallery.thumbnail, image_id, side), 200, headers, "image/webp")
 
 
-def _headers(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
+@router.get("/{image_id}/verify")
+async def verdict(image_id: str, studio: StudioDep) -> Verdict:
+    """Whether the picture's pixels are those that were made."""
+    return await in_thread(lambda: verify(studio.gallery.png(image_id)))
 
 
-def _matches(if_none_match: str | None, tag: str) -> bool:
-    """Whether the browser holds that very version, by RFC 9110's weak comparison."""
-    return tag in [held.strip().removeprefix("W/") for held in (if_none_match or "").split(",")]
+@router.get("/{first_id}/difference/{second_id}")
+async def compare(first_id: str, second_id: str, studio: StudioDep) -> Difference:
+    """How far two pictures of one size are apart."""
+    gallery = studio.gallery
+    return await in_thread(lambda: difference.measure(gallery.png(first_id), gallery.png(second_id)))
+
+
+@router.get("/{first_id}/difference/{second_id}/map")
+async def compare_on_a_map(
+    first_id: str, second_id: str, studio: StudioDep, gain: Annotated[float, Query(ge=1, le=255)] = 8
+) -> Response:
+    """Where two pictures of one size differ, as a PNG: the difference of every value, times `gain`."""
+    gallery = studio.gallery
+    png = await in_thread(lambda: difference.map_png(gallery.png(first_id), gallery.png(second_id), gain))
+    return Response(png, 200, {"Cache-Control": "private, max-age=3600"}, "image/png")
+
+
+def _with_version(studio: Studio, image_id: str) -> tuple[SavedImage, str]:
+    image = studio.gallery.find(image_id)
+    return image, studio.gallery.version(image)
+
+
+def _headers(version: str) -> dict[str, str]:
+    return {"ETag": f'"{version}"', "Cache-Control": CACHING, "X-Content-Type-Options": "nosniff"}

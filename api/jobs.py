@@ -1,4 +1,4 @@
-"""Jobs: queue one, look at it, follow it, cancel it."""
+"""Jobs: queue one, look at it, follow it, move it in the queue, cancel it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.access import ClientDep, StudioDep, in_thread
+from pipeline.jobs.line import Move
 from pipeline.jobs.state import JobState
 from pipeline.request import GenerationRequest
 from pipeline.studio import Job
@@ -22,6 +24,14 @@ _RUN = secrets.token_hex(4)
 
 Private = {"client"}
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+
+class MoveWish(BaseModel):
+    """Where to a job shall go."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: Move = Field(description="In front of all of its client's waiting jobs, one place up or down, or behind all.")
 
 
 @router.post("", status_code=202, response_model=JobState, response_model_exclude=Private)
@@ -51,6 +61,14 @@ async def cancel(job_id: str, studio: StudioDep) -> JobState:
     """Cancel a job: a waiting one ends at once, a running one before its next step. Saved pictures stay."""
     job = await in_thread(studio.job, job_id)
     await in_thread(job.cancel)
+    return await in_thread(lambda: job.state)
+
+
+@router.post("/{job_id}/move", response_model=JobState, response_model_exclude=Private)
+async def move(job_id: str, wish: MoveWish, studio: StudioDep) -> JobState:
+    """Change when a waiting job runs among those of its own client. One that does not wait stays as it is."""
+    job = await in_thread(studio.job, job_id)
+    await in_thread(job.move, wish.to)
     return await in_thread(lambda: job.state)
 
 

@@ -74,7 +74,7 @@ def _as_invalid_request(error: RequestValidationError) -> InvalidRequest:
     if first["type"] == "json_invalid":
         return InvalidRequest("The body is not valid JSON.", f"{first['ctx']['error']}.")
     if len(first["loc"]) < 2:
-        return InvalidRequest("The request has no body.", "Send a JSON object with at least a prompt.")
+        return InvalidRequest("The request has no body.", "Send a JSON object.")
     detail = InitErrorDetails(
         type=first["type"], loc=tuple(first["loc"][1:]), input=first["input"], ctx=first.get("ctx", {})
     )

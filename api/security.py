@@ -25,6 +25,10 @@ from pipeline.settings import Settings
 
 MAX_BODY = 2**20
 """Bytes that a request's body may have: a job is a few kilobytes."""
+UPLOADS = "/_stcore/upload_file/"
+"""Where the pages put a picture whose settings somebody wants back."""
+_FORM_BYTES = 2**16
+"""Room for what a form puts around a file."""
 
 SESSION_COOKIE = "darkroom_session"
 YEAR_SECONDS = 31_536_000
@@ -45,7 +49,7 @@ class Gate:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
         elif scope["path"] == HEALTH or (refusal := _refusal(scope, scope["app"].state.studio.settings)) is None:
-            await self._app(scope, _bounded(receive), _naming_the_client(scope, send))
+            await self._app(scope, _bounded(receive, _most(scope)), _naming_the_client(scope, send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
@@ -63,8 +67,8 @@ def _refusal(scope: Scope, settings: Settings) -> Response | None:
     if origin is not None and not _same_site(origin, host, hosts):
         message = f"A page from “{origin}” may not use this studio."
         return problem(403, ErrorInfo(code="foreign_origin", message=message))
-    if _announced(headers) > MAX_BODY:
-        return problem(413, ErrorInfo(code="too_large", message=f"The body is larger than {MAX_BODY} bytes."))
+    if _announced(headers) > (most := _most(scope)):
+        return problem(413, ErrorInfo(code="too_large", message=f"The body is larger than {most} bytes."))
     if settings.token and scope["path"] != LOGIN and not _knows(headers, settings.token.get_secret_value()):
         return _ask_for_token(scope, headers)
     return None
@@ -74,6 +78,15 @@ def _same_site(origin: str, host: str, hosts: set[str]) -> bool:
     """The very host and port of the request; or, behind a proxy that rewrites Host, a name we were told of."""
     name = _name(origin)
     return origin.partition("://")[2].lower() == host.lower() or (name in hosts and name not in LOOPBACK)
+
+
+def _most(scope: Scope) -> int:
+    """Bytes that the body of this request may have: for a file that the pages take, what Streamlit allows it."""
+    if scope["type"] != "http" or scope["method"] != "PUT" or not scope["path"].startswith(UPLOADS):
+        return MAX_BODY
+    from streamlit import config  # only where there are pages
+
+    return int(config.get_option("server.maxUploadSize")) * 2**20 + _FORM_BYTES
 
 
 def _announced(headers: Headers) -> int:
@@ -125,8 +138,8 @@ def _ask_for_token(scope: Scope, headers: Headers) -> Response:
     return problem(401, info, {"WWW-Authenticate": "Bearer"})
 
 
-def _bounded(receive: Receive) -> Receive:
-    """`receive`, refusing a body that grows beyond the limit without having announced its length."""
+def _bounded(receive: Receive, most: int) -> Receive:
+    """`receive`, refusing a body that grows beyond `most` bytes without having announced its length."""
     seen = 0
 
     async def bounded() -> Message:
@@ -134,8 +147,8 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY:
-                raise HTTPException(413, f"The body is larger than {MAX_BODY} bytes")
+            if seen > most:
+                raise HTTPException(413, f"The body is larger than {most} bytes")
         return message
 
     return bounded

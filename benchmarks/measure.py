@@ -52,12 +52,12 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """The studio on a free port, with the default settings and an empty outputs folder."""
-    with tempfile.TemporaryDirectory() as folder:
+def server(outputs: Path | None = None) -> Iterator[Server]:
+    """The studio on a free port, with the default settings and an empty outputs folder, or the one given."""
+    with tempfile.TemporaryDirectory() as empty:
         port = _free_port()
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        environment = os.environ | {"DARKROOM_OUTPUTS": folder, "DARKROOM_MODEL": MODEL}
+        environment = os.environ | {"DARKROOM_OUTPUTS": str(outputs or empty), "DARKROOM_MODEL": MODEL}
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:

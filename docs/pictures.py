@@ -1,7 +1,9 @@
 """Makes the pictures of the documents with the studio itself: `python -m docs.pictures`.
 
-    docs/assets/inference-steps.jpg, guidance-scale.jpg     one setting at several values, all else the same
-    docs/assets/studio.png, studio-dark.png, phone.png      the page after a picture
+    docs/assets/inference-steps.jpg, guidance-scale.jpg,
+    docs/assets/variations.jpg, schedulers.jpg              one setting at several values, all else the same
+    docs/assets/studio.png, studio-dark.png, phone.png      Create after a picture
+    docs/assets/gallery.png, compare.png, lab.png …         the other pages, wide and on a phone
     docs/assets/run.gif                                     a whole run, recorded in a browser
 
 Everything is the demo model's. Needs what the tests need: a browser.
@@ -15,13 +17,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from pipeline.models import schedulers
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
@@ -31,6 +36,10 @@ SCENE = "a little town in the mountains at night"
 SEED = 4
 STEPS = (4, 8, 16, 28, 40)
 GUIDANCE = (1.0, 2.0, 3.5, 5.0, 7.0)
+STRENGTHS = (0, 0.1, 0.2, 0.4, 1)
+VARIATION_SEED = 9
+FEW = 3
+"""Steps, so few that schedulers differ."""
 RUN = "a ghost town in the style of a Wes Anderson movie"
 BEFORE = (
     "a yellow hot-air balloon over the mountains at noon",
@@ -42,7 +51,17 @@ BETWEEN_FRAMES = 0.08
 """Seconds, at least."""
 MARGIN, CAPTION = 12, 34
 PAPER, INK = "#faf6ef", "#2b2320"
-DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, TALL, PHONE = (ViewportSize(width=w, height=h) for w, h in ((1440, 900), (1440, 1500), (390, 844)))
+ANY_PICTURE = "[data-testid=stMain] img"
+GRID = {
+    "base": {"prompt": "a red sailboat on a lake at sunset", "seed": SEED},
+    "columns": {"field": "num_inference_steps", "values": [2, 4, 8, 28]},
+    "rows": {"field": "guidance_scale", "values": [1, 3.5, 7]},
+}
+LAB = {
+    "base": {"prompt": "a purple castle in the hills at dawn", "seed": SEED},
+    "columns": {"field": "quantization", "values": ["none", "int8", "nf4"]},
+}
 
 
 def main() -> None:
@@ -58,17 +77,38 @@ def main() -> None:
             screenshots(chromium, server)
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A page at an address, in one look."""
+
+    name: str
+    address: str
+    ready: str
+    """Selector of what must be there."""
+    size: ViewportSize
+    scheme: Literal["light", "dark"] = "light"
+
+
 def strips(folder: Path) -> None:
     """One prompt and seed, with one setting at several values."""
     with Studio(demo_settings(folder)) as studio:
-        for name, field, values in (
-            ("inference-steps", "num_inference_steps", STEPS),
-            ("guidance-scale", "guidance_scale", GUIDANCE),
+        own = schedulers.of(studio.default.record)
+        for name, settings in (
+            ("inference-steps", {f"steps {value}": {"num_inference_steps": value} for value in STEPS}),
+            ("guidance-scale", {f"guidance {value:g}": {"guidance_scale": value} for value in GUIDANCE}),
+            ("variations", {f"strength {value:g}": variation(value) for value in STRENGTHS}),
+            (
+                "schedulers",
+                {schedulers.label(value): {"scheduler": value, "num_inference_steps": FEW} for value in own},
+            ),
         ):
-            made = [studio.generate(SCENE, seed=SEED, **{field: value})[0].open() for value in values]
-            label = "steps" if field == "num_inference_steps" else "guidance"
-            sheet = strip(made, [f"{label} {value:g}" for value in values])
-            sheet.save(ASSETS / f"{name}.jpg", quality=88)
+            made = [studio.generate(SCENE, seed=SEED, **fields)[0].open() for fields in settings.values()]
+            strip(made, list(settings)).save(ASSETS / f"{name}.jpg", quality=88)
+
+
+def variation(strength: float) -> dict[str, float]:
+    """The settings of a variation of that strength."""
+    return {"variation_strength": strength, "variation_seed": VARIATION_SEED}
 
 
 def strip(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
@@ -129,27 +169,52 @@ def frame(png: bytes) -> Image.Image:
 
 
 def screenshots(chromium: Browser, server: Server) -> None:
-    """The page with a picture on it: light, dark, and on a phone."""
-    for name, size, scheme in (
-        ("studio", DESKTOP, "light"),
-        ("studio-dark", DESKTOP, "dark"),
-        ("phone", PHONE, "light"),
+    """Every page, with pictures and comparisons in it."""
+    latest = server.get("/api/v1/images?limit=1").json()["images"][0]["id"]
+    create, gallery = f"/?image={latest}", "/gallery"
+    grid, lab = (f"/compare?comparison={compared(server, sheet)}" for sheet in (GRID, LAB))
+    for favourite in server.get("/api/v1/images?text=castle").json()["images"][:1]:
+        httpx.patch(f"{server.url}/api/v1/images/{favourite['id']}", json={"favourite": True, "rating": 5})
+    for shot in (
+        Shot("studio", create, ".print img", DESKTOP),
+        Shot("studio-dark", create, ".print img", DESKTOP, "dark"),
+        Shot("phone", create, ".print img", PHONE),
+        Shot("gallery", gallery, ANY_PICTURE, DESKTOP),
+        Shot("gallery-phone", gallery, ANY_PICTURE, PHONE),
+        Shot("picture", f"/gallery?image={latest}", ANY_PICTURE, DESKTOP),
+        Shot("compare", grid, ANY_PICTURE, DESKTOP),
+        Shot("compare-phone", grid, ANY_PICTURE, PHONE),
+        Shot("lab", lab, ANY_PICTURE, TALL),
+        Shot("models", "/models", ".model", DESKTOP),
+        Shot("models-phone", "/models", ".model", PHONE),
+        Shot("system", "/system", ".check", DESKTOP),
+        Shot("system-phone", "/system", ".check", PHONE),
     ):
-        page = opened(chromium, server, size, color_scheme=scheme)
-        latest = page.request.get(f"{server.url}/api/v1/images?limit=1").json()[0]["id"]
-        page.goto(f"{server.url}/?image={latest}")
-        settled(page)
-        page.locator(".print img").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
-        page.screenshot(path=ASSETS / f"{name}.png")
-        page.context.close()
+        take(chromium, server, shot)
 
 
-def opened(chromium: Browser, server: Server, size: dict[str, int], **options: Any) -> Page:
-    """The studio's page in a new browser of that size."""
+def compared(server: Server, comparison: dict[str, Any]) -> str:
+    """Have a comparison made, and return its id."""
+    made: dict[str, Any] = httpx.post(f"{server.url}/api/v1/comparisons", json=comparison).json()
+    for cell in made["cells"]:
+        httpx.get(f"{server.url}/api/v1/jobs/{cell['job']['id']}/events", timeout=300)
+    return str(made["id"])
+
+
+def take(chromium: Browser, server: Server, shot: Shot) -> None:
+    """Make one screenshot."""
+    page = opened(chromium, server, shot.size, shot.address, color_scheme=shot.scheme)
+    page.locator(shot.ready).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+    page.screenshot(path=ASSETS / f"{shot.name}.png")
+    page.context.close()
+
+
+def opened(chromium: Browser, server: Server, size: ViewportSize, address: str = "/", **options: Any) -> Page:
+    """A page of the studio in a new browser of that size."""
     page = chromium.new_context(viewport=size, **options).new_page()
-    page.goto(server.url)
+    page.goto(server.url + address)
     settled(page)
     return page
 

@@ -125,6 +125,11 @@ class SavedImage(BaseModel):
     unsaved: str = ""
     recipe: Recipe
     created_at: datetime
+    favourite: bool = False
+    rating: int = Field(0, ge=0, le=5)
+    """Stars that somebody gave it; 0 is none."""
+    deleted: bool = False
+    """Whether it is among the deleted pictures, from which it can be brought back."""
 
     @property
     def seed(self) -> int:

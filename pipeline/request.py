@@ -43,7 +43,8 @@ class LoraUse(BaseModel):
 class GenerationRequest(BaseModel):
     """One wish for one or more pictures. `None` means the model's own default; `0.0` is a value.
 
-    Picture *i* of `num_images` uses seed `seed + i`, so each can be made again alone.
+    Picture *i* of `num_images` uses seed `seed + i`, so each can be made again alone. With a `variation_strength` all
+    share `seed`, and picture *i* uses `variation_seed + i`: they are more of the same, each a little different.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -59,6 +60,12 @@ class GenerationRequest(BaseModel):
     height: int | None = Field(None, ge=64, le=8192, description="Height in pixels.")
     seed: int = Field(-1, ge=-1, le=MAX_SEED, description="Seed of the first picture; -1 draws one.")
     num_images: int = Field(1, ge=1, le=MAX_IMAGES, description="How many pictures.")
+    variation_strength: float = Field(
+        0.0, ge=0, le=1, description="How far the noise of `seed` goes over into that of `variation_seed`; 0 is off."
+    )
+    variation_seed: int = Field(
+        -1, ge=-1, le=MAX_SEED, description="Seed of the first picture's variation; -1 draws one. Used with a strength."
+    )
     scheduler: str | None = Field(None, max_length=100, description="Scheduler class; None is the model's own.")
     quantization: Quantization = Field("auto", description="Weight precision; auto is what the planner chooses.")
     component_quantization: dict[str, Quantization] = Field(
@@ -70,9 +77,10 @@ class GenerationRequest(BaseModel):
 
     @model_validator(mode="after")
     def _every_seed_in_range(self) -> Self:
-        if self.seed + self.num_images - 1 > MAX_SEED:
-            most = MAX_SEED - self.num_images + 1
-            raise PydanticCustomError("seed_range", "Picture i uses seed + i, so choose at most {most}", {"most": most})
+        counted = "variation_seed" if self.variation_strength else "seed"
+        if getattr(self, counted) + self.num_images - 1 > MAX_SEED:
+            told = {"field": counted, "most": MAX_SEED - self.num_images + 1}
+            raise PydanticCustomError("seed_range", "Picture i uses {field} + i, so choose at most {most}", told)
         return self
 
 
@@ -88,7 +96,8 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     """The first problem of a validation report as one sentence with its field."""
     problem = error.errors(include_url=False)[0]
     if problem["type"] == "seed_range":
-        return InvalidRequest("The seed of the last picture would be too large.", f"{problem['msg']}.", field="seed")
+        counted = problem["ctx"]["field"]
+        return InvalidRequest("The seed of the last picture would be too large.", f"{problem['msg']}.", field=counted)
     field = str(problem["loc"][0]) if problem["loc"] else None
     if field == "prompt" and problem["type"] in {"string_too_short", "missing"}:
         return InvalidRequest("The prompt is empty.", "Describe the picture that you want.", field=field)
@@ -146,6 +155,9 @@ class Recipe(BaseModel):
     width: int
     height: int
     seed: int
+    variation_seed: int | None = None
+    """Seed of the noise towards which that of `seed` was moved; None where it was not."""
+    variation_strength: float = 0.0
     scheduler: str
     scheduler_config: dict[str, Any]
     arguments: dict[str, Any] = {}
@@ -165,6 +177,8 @@ class Recipe(BaseModel):
     versions: dict[str, str]
     seconds: float
     """Time from the first denoising step to decoded pixels."""
+    load_seconds: float = 0.0
+    """How long the model took to load for the job that made this picture; 0 when it was loaded already."""
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     sha256: str
     """SHA-256 of the raw RGB bytes, row by row."""
@@ -180,6 +194,8 @@ class Recipe(BaseModel):
             "width": self.width,
             "height": self.height,
             "seed": self.seed,
+            "variation_seed": -1 if self.variation_seed is None else self.variation_seed,
+            "variation_strength": self.variation_strength,
             "scheduler": self.scheduler,
             "quantization": self.quantization,
             "component_quantization": self.component_quantization,

@@ -8,7 +8,6 @@ with Studio() as studio:
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import queue
 import secrets
@@ -16,17 +15,28 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal, Self
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.compare.comparisons import Comparisons
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
-from pipeline.errors import DarkroomError, ErrorInfo, FolderInUse, InvalidRequest, JobCancelled, OutputUnwritable
-from pipeline.events import LAST, Cancelled, Event, Failed, Finished, Saved, SavedImage, Warned
+from pipeline.errors import (
+    DarkroomError,
+    ErrorInfo,
+    InvalidRequest,
+    JobCancelled,
+    UnknownModel,
+)
+from pipeline.estimate import Estimate, Pace, estimate, waiting_seconds
+from pipeline.events import LAST, Cancelled, Event, Failed, SavedImage
 from pipeline.gallery import Gallery
+from pipeline.gallery.query import ImageQuery
+from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
-from pipeline.jobs.feed import Listener
-from pipeline.jobs.state import JobState
+from pipeline.jobs.feed import Listener, retell
+from pipeline.jobs.line import Move
+from pipeline.jobs.log import JobLog, LogLine
+from pipeline.jobs.state import JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
 from pipeline.models import hardware
@@ -40,6 +50,9 @@ from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request
 from pipeline.settings import Settings, read_settings
+
+REMEMBERED = 20
+"""Pictures by which an estimate is made."""
 
 
 class EngineState(BaseModel):
@@ -70,6 +83,10 @@ class Job:
     def cancel(self) -> None:
         """Stop it; pictures that are finished stay."""
         self._studio._dispatcher.cancel(self.id)
+
+    def move(self, to: Move) -> None:
+        """Change when it runs among the waiting jobs of its own client; one that does not wait stays as it is."""
+        self._studio._dispatcher.move(self.id, to)
 
     def events(self) -> Iterator[Event]:
         """The story so far in short, then each event as it happens, up to the last."""
@@ -136,7 +153,7 @@ class Studio:
         self._hardware, self._versions = hardware.detect(), dict[str, str]()
         self._default = choose_default(self.models.registry, self._hardware, self.settings.model)
         self.gallery = Gallery(self.settings.outputs, self.settings.database)
-        self._lock = _claim(self.settings) if persistent else None
+        self._lock = claim(self.settings) if persistent else None
         self._store = JobStore(self.settings.database if persistent else None)
         self._dispatcher = Dispatcher(
             self._store,
@@ -147,7 +164,9 @@ class Studio:
             self._on_report,
             self._needs_all,
             (self.settings.max_queue, self.settings.max_queue_per_client),
+            JobLog(self.settings.data_folder / "studio.log" if persistent else None),
         )
+        self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
         self._started = False
 
     def __enter__(self) -> Self:
@@ -162,11 +181,14 @@ class Studio:
         if not self._started:
             self._started = True
             self._dispatcher.start()
+            if self._lock is not None:
+                self.comparisons.take_up()
 
     def close(self) -> None:
         """Stop the workers. A persistent studio finds its unfinished jobs again at the next start; those of a
         private one are cancelled."""
         self._dispatcher.close(keep=self._lock is not None)
+        self._dispatcher.log.close()
         self._store.close()
         self.gallery.close()
         self.models.close()
@@ -186,12 +208,31 @@ class Studio:
         Raises `UnknownModel`, `InvalidRequest`, `OutOfMemory` when this machine could never hold the model,
         `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then nothing is queued.
         """
-        record = self.models.find(request.model) if request.model else self.default.record
-        self._check(request, record)
+        self.check(request)
+        record = self._record(request)
         self.start()
-        seed = request.seed if request.seed >= 0 else secrets.randbelow(MAX_SEED - request.num_images + 2)
+        seed = request.seed if request.seed >= 0 else _draw_seed(request)
+        if request.variation_strength > 0 and request.variation_seed < 0:
+            request = request.model_copy(update={"variation_seed": _draw_seed(request)})
         warnings = (*record.ignored(request), *check_extras(record, request, self.models.shelf))
         return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings))
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raise what speaks against making `request` here now: as `submit` does, but for `QueueFull`."""
+        record = self._record(request)
+        record.check(request)
+        width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
+        if width * height > self.settings.max_pixels:
+            raise InvalidRequest(
+                f"{width} × {height} is more than {self.settings.max_pixels:,} pixels.",
+                "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
+                field="width",
+            )
+        plan = plan_for(record, request, self._hardware, self.models.records)
+        if not plan.possible:
+            raise impossible(record, plan.sentence, plan.nearest)
+        hub.check_available(record)
+        self.gallery.check_writable()
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""
@@ -201,9 +242,19 @@ class Studio:
         """The newest jobs, of one client or of all."""
         return [self._dispatcher.state(row) for row in self._store.newest(client, limit)]
 
-    def queue(self) -> list[JobState]:
-        """The unfinished jobs: those in hand, then the waiting ones in the order in which they will run."""
-        return [self._state(job_id) for job_id in self._dispatcher.unfinished()]
+    def queue(self, *, client: str | None = None) -> list[JobState]:
+        """The unfinished jobs, of one client or of all: those in hand, then the waiting ones in the order in which they
+        will run."""
+        return [self._state(job_id) for job_id in self._dispatcher.unfinished(client)]
+
+    def others_before(self, client: str) -> int:
+        """How many jobs of others are in hand, or come before the first waiting one of `client`."""
+        return self._dispatcher.others_before(client)
+
+    def log(self, job_id: str) -> tuple[LogLine, ...]:
+        """What happened to a job, the earliest first, without its prompt; lines of the level `printed` are its owner's
+        business alone. Empty when the job is too long ago, or of an earlier start of the studio."""
+        return self._dispatcher.log.of(job_id)
 
     # -- models and machine -------------------------------------------------------------------------------------
 
@@ -224,6 +275,16 @@ class Studio:
         )
 
     @property
+    def worker_states(self) -> tuple[WorkerState, ...]:
+        """Each worker: what it does, what it holds, what it takes."""
+        return self._dispatcher.worker_states()
+
+    def restart_worker(self, place: int = 0) -> None:
+        """End the worker at `place`, which gives all its memory back, and start another, which loads nothing until it
+        has a job. The job in hand begins again; its finished pictures stay."""
+        self._dispatcher.restart(place)
+
+    @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers."""
         return self._dispatcher.crew.pids
@@ -233,8 +294,17 @@ class Studio:
 
         Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
         """
-        record = self.models.find(request.model) if request.model else self.default.record
+        record = self._record(request)
         return plan_for(record, request, self._hardware, self.models.records)
+
+    def estimate(self, request: GenerationRequest, *, client: str = "python") -> Estimate:
+        """How long `request` would take if `client` queued it now, and the memory that it needs.
+
+        Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
+        """
+        record, plan = self._record(request), self.plan(request)
+        loaded = self._dispatcher.holds(record.id, plan.quantization)
+        return estimate(request, record, plan, self._pace(record, plan.device), loaded, self._waits(client, record.id))
 
     def count_tokens(self, model: str, text: str) -> TokenCount:
         """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
@@ -247,20 +317,33 @@ class Studio:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _check(self, request: GenerationRequest, record: ModelRecord) -> None:
-        record.check(request)
-        width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
-        if width * height > self.settings.max_pixels:
-            raise InvalidRequest(
-                f"{width} × {height} is more than {self.settings.max_pixels:,} pixels.",
-                "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
-                field="width",
-            )
-        plan = plan_for(record, request, self._hardware, self.models.records)
-        if not plan.possible:
-            raise impossible(record, plan.sentence, plan.nearest)
-        hub.check_available(record)
-        self.gallery.check_writable()
+    def _record(self, request: GenerationRequest) -> ModelRecord:
+        return self.models.find(request.model) if request.model else self.default.record
+
+    def _pace(self, record: ModelRecord, device: str) -> Pace:
+        """How fast a model is on a device, by the last pictures that it made."""
+        found = self.gallery.search(ImageQuery(model=record.id), limit=REMEMBERED)
+        return Pace((image.recipe for image in found.images), record.id, device)
+
+    def _waits(self, client: str, model: str) -> float | None:
+        """Seconds until a job that `client` queued now would begin; None when that is not known."""
+        in_hand, before = self._dispatcher.ahead(client, model)
+        paces: dict[str, Pace] = {}
+
+        def takes(row: JobRow) -> float | None:
+            try:
+                record = self.models.find(row.model)
+            except UnknownModel:  # it fails at once
+                return 0.0
+            if row.model not in paces:
+                paces[row.model] = self._pace(record, self._hardware.best.label)
+            each = paces[row.model].picture_seconds(row.request, record, None)
+            return None if each is None else each * row.request.num_images
+
+        def remains(row: JobRow, progress: Progress) -> float | None:
+            return takes(row) if progress.seconds_left is None else progress.seconds_left
+
+        return waiting_seconds([remains(*job) if job else 0.0 for job in in_hand], map(takes, before))
 
     def _engine_status(self) -> Literal["off", "starting", "loading", "ready", "busy", "failed"]:
         if not self._started:
@@ -279,7 +362,7 @@ class Studio:
     def _listen(self, job_id: str, listener: Listener, after: int) -> Callable[[], None]:
         if self._dispatcher.feed.knows(job_id):
             return self._dispatcher.feed.listen(job_id, listener, after)
-        for number, event in enumerate(_retell(self._state(job_id)), start=1):
+        for number, event in enumerate(retell(self._state(job_id)), start=1):
             listener((number, event))
         return lambda: None
 
@@ -314,40 +397,6 @@ class Studio:
         return record if self.settings.preload and hub.is_here(record) else None
 
 
-def _retell(state: JobState) -> Iterator[Event]:
-    """The story of a job that ended in an earlier process, from what was stored."""
-    for warning in state.warnings:
-        yield Warned(message=warning)
-    for image in state.images:
-        yield Saved(image=image)
-    if state.status == "failed" and state.error is not None:
-        yield Failed(error=state.error)
-    else:
-        yield Cancelled() if state.status == "cancelled" else Finished()
-
-
-def _claim(settings: Settings) -> FileLock:
-    """Take the folder's queue for this process alone; raises `FolderInUse`."""
-    lock = FileLock(settings.data_folder / "studio.lock")
-    note = settings.data_folder / "studio.json"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise FolderInUse(
-            f"Another studio (process {_holder(note)}) already runs the queue in {settings.outputs}.",
-            "Use that one, stop it, or set DARKROOM_OUTPUTS to another folder.",
-        ) from None
-    except OSError as error:
-        raise OutputUnwritable(
-            f"The queue cannot be kept in {settings.data_folder}: {error.strerror or error}.",
-            "Make the folder writable, or set DARKROOM_OUTPUTS to another one.",
-        ) from error
-    note.write_text(json.dumps({"pid": os.getpid()}))
-    return lock
-
-
-def _holder(note: Any) -> str:
-    try:
-        return str(json.loads(note.read_text())["pid"])
-    except (OSError, ValueError, KeyError):
-        return "unknown"
+def _draw_seed(request: GenerationRequest) -> int:
+    """A random seed that leaves room for one for each picture after it."""
+    return secrets.randbelow(MAX_SEED - request.num_images + 2)

@@ -216,6 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if path.startswith("storage/"):
             self._storage(path.removeprefix("storage/"))
+        elif path == "api/whoami-v2":
+            self._tell_who(token)
+        elif path.startswith("api/models/") and path.endswith("/auth-check"):
+            self._check_access(path.removeprefix("api/models/").removesuffix("/auth-check"), token)
         elif path.startswith("api/models/"):
             self._describe(path.removeprefix("api/models/"), token)
         elif "/resolve/" in path:
@@ -223,6 +227,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve(name, rest.partition("/")[2], token)
         else:
             self._answer(404, b"{}")
+
+    # -- accounts ---------------------------------------------------------------------------------------------------
+
+    def _tell_who(self, token: str) -> None:
+        names = {TOKEN: "member", STRANGER: "stranger"}
+        if token in names:
+            self._answer(200, json.dumps({"name": names[token]}).encode(), {"Content-Type": "application/json"})
+        else:
+            self._refuse(401, "", "Invalid credentials in Authorization header")
+
+    def _check_access(self, name: str, token: str) -> None:
+        repository = self.hub.repositories.get(name)
+        if repository is None or (repository.access == "private" and token != TOKEN):
+            self._refuse(404 if token else 401, "RepoNotFound", "Repository not found")
+        elif repository.access == "gated" and token != TOKEN:
+            self._refuse(403 if token else 401, "GatedRepo", f"Access to model {name} is restricted.")
+        else:
+            self._answer(200, b"{}")
 
     # -- the three kinds of address ---------------------------------------------------------------------------------
 

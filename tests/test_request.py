@@ -48,6 +48,11 @@ def test_a_missing_prompt_reads_like_an_empty_one():
         ("seed", MAX_SEED + 1),
         ("num_images", 0),
         ("num_images", MAX_IMAGES + 1),
+        ("variation_strength", -0.1),
+        ("variation_strength", 1.1),
+        ("variation_strength", float("nan")),
+        ("variation_seed", -2),
+        ("variation_seed", MAX_SEED + 1),
         ("quantization", "nf5"),
         ("offload", "moon"),
     ],
@@ -82,6 +87,18 @@ def test_every_picture_of_a_request_has_a_seed_that_can_be_asked_for():
     assert caught.value.info.field == "seed"
 
 
+def test_variations_share_their_seed_and_count_that_of_the_variation():
+    strength = {"prompt": "x", "variation_strength": 0.2, "num_images": 2}
+    assert parse_request(**strength, seed=MAX_SEED, variation_seed=MAX_SEED - 1).seed == MAX_SEED
+    with pytest.raises(InvalidRequest, match=f"last picture .* variation_seed .* at most {MAX_SEED - 1}") as caught:
+        parse_request(**strength, seed=1, variation_seed=MAX_SEED)
+    assert caught.value.info.field == "variation_seed"
+
+
+def test_without_a_strength_the_seed_of_the_variation_does_not_matter():
+    assert parse_request(prompt="x", variation_seed=MAX_SEED, num_images=2).variation_strength == 0
+
+
 def test_a_request_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         parse_request(prompt="x").seed = 1
@@ -99,9 +116,23 @@ def test_every_field_describes_itself():
 def test_a_recipe_becomes_the_request_that_makes_the_picture_again():
     recipe = make_recipe(guidance_scale=0.0, seed=MAX_SEED, width=512, height=64)
     request = recipe.to_request()
-    for field in GenerationRequest.model_fields.keys() - {"num_images"}:
+    for field in GenerationRequest.model_fields.keys() - {"num_images", "variation_seed"}:
         assert getattr(request, field) == getattr(recipe, field)
-    assert request.num_images == 1
+    assert (request.num_images, request.variation_seed) == (1, -1)
+
+
+def test_a_recipe_of_a_variation_becomes_the_request_of_just_that_one():
+    request = make_recipe(width=64, height=64, seed=5, variation_seed=0, variation_strength=0.25).to_request()
+    assert (request.seed, request.variation_seed, request.variation_strength) == (5, 0, 0.25)
+
+
+def test_a_recipe_from_before_there_were_variations_is_none():
+    older = make_recipe(width=64, height=64).model_dump(
+        mode="json", exclude={"variation_seed", "variation_strength", "load_seconds"}
+    )
+    recipe = Recipe.model_validate(older)
+    assert (recipe.variation_seed, recipe.variation_strength, recipe.load_seconds) == (None, 0.0, 0.0)
+    assert recipe.to_request().variation_strength == 0
 
 
 def test_a_recipe_becomes_a_request_with_changes():

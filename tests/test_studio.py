@@ -23,8 +23,9 @@ from pipeline.errors import (
     UnknownModel,
     WorkerDied,
 )
-from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Saved, Step
+from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Queued, Saved, Step
 from pipeline.gallery.metadata import read_recipe
+from pipeline.jobs.log import LogLine
 from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
@@ -156,6 +157,124 @@ def test_clients_take_turns(studio: Studio) -> None:
     other = studio.submit(SHORT, client="ben")
     assert [state.id for state in studio.queue()] == [first.id, other.id, more[0].id, more[1].id]
     first.cancel()
+
+
+def test_a_waiting_job_is_moved_and_all_hear_of_it_at_once(studio: Studio) -> None:
+    long = studio.submit(LONG)
+    wait_for(long, Step)
+    first, second, other = (studio.submit(SHORT, client=client) for client in ("ann", "ann", "ben"))
+    heard: list[Event] = []
+    stop = studio._listen(first.id, lambda numbered: heard.append(numbered[1]), 0)
+    second.move("first")
+    stop()
+    assert [state.id for state in studio.queue()] == [long.id, second.id, other.id, first.id]
+    assert heard[-1] == Queued(position=3)
+    assert [state.id for state in studio.queue(client="ann")] == [second.id, first.id]
+    assert (studio.others_before("ann"), studio.others_before("ben"), studio.others_before("cat")) == (1, 2, 4)
+    long.move("last")
+    assert studio.queue()[0].id == long.id
+    long.cancel()
+
+
+def test_the_order_that_a_person_chose_survives_a_restart(make_settings: MakeSettings) -> None:
+    settings = make_settings(preload=False)
+    before = Studio(settings, persistent=True)
+    before._started = True  # so that no worker takes one of them
+    jobs = [before.submit(LONG, client="ann") for _ in range(3)]
+    jobs[2].move("first")
+    before.close()
+    with Studio(settings, persistent=True) as after:
+        assert [state.id for state in after.queue()] == [jobs[2].id, jobs[0].id, jobs[1].id]
+
+
+def test_a_worker_is_ended_to_give_its_memory_back_and_its_job_goes_on(studio: Studio) -> None:
+    job = studio.submit(GenerationRequest(prompt="twice", num_inference_steps=40, num_images=3, seed=1))
+    first = wait_for(job, Saved)
+    wait_for(job, Step)
+    [before] = studio.worker_states
+    studio.restart_worker()
+    images = job.result()
+    [after] = studio.worker_states
+    assert [image.index for image in images] == [0, 1, 2]
+    assert images[0].id == first.image.id
+    assert job.state.restarted
+    assert (after.restarts, after.pid == before.pid) == (before.restarts + 1, False)
+
+
+def test_a_worker_that_was_ended_while_idle_comes_back_without_a_model(studio: Studio) -> None:
+    studio.submit(SHORT).result()
+    assert studio.worker_states[0].model == "tiny"
+    studio.restart_worker()
+    job = studio.submit(GenerationRequest(prompt="anew", num_inference_steps=1))
+    assert any("loaded in" in line.text for line in log_after(studio, job))
+    assert studio.worker_states[0].model == "tiny"
+
+
+def log_after(studio: Studio, job: Job) -> tuple[LogLine, ...]:
+    """The log of a job, once it has ended."""
+    job.result()
+    return studio.log(job.id)
+
+
+def test_workers_are_described(studio: Studio) -> None:
+    studio.submit(SHORT).result()
+    [worker] = studio.worker_states
+    assert (worker.status, worker.model, worker.precision, worker.job_id) == ("ready", "tiny", "none", None)
+    assert worker.device.startswith(studio.engine.hardware.best.kind)
+    assert worker.pid == studio.worker_pids[0]
+    assert worker.memory_bytes is not None
+    assert worker.memory_bytes > 50 * 10**6
+
+
+def test_the_log_of_a_job_tells_what_happened(studio: Studio) -> None:
+    lines = log_after(studio, studio.submit(SHORT))
+    told = [line.text for line in lines if line.level == "info"]
+    assert told[0] == "Queued: tiny, seed 5, num_inference_steps 2"
+    assert told[1].startswith("Begun by worker 1 on ")
+    assert told[-3].startswith("First step done ")
+    assert told[-2].startswith("Picture 1 saved: ")
+    assert told[-1].startswith("Finished ")
+    assert not [words for words in told if SHORT.prompt in words]
+
+
+def test_an_estimate_is_honest_and_comes_from_what_was_made_here(make_settings: MakeSettings) -> None:
+    with Studio(make_settings()) as studio:
+        before = studio.estimate(SHORT)
+        assert (before.seconds, before.waits, before.basis) == (None, 0.0, "not known before the first picture")
+        assert before.memory_bytes == studio.plan(SHORT).peak_device_bytes
+        [image] = studio.submit(SHORT).result()
+        ten = SHORT.model_copy(update={"num_images": 10})
+        after = studio.estimate(ten)
+        assert after.seconds == pytest.approx(10 * image.recipe.seconds)
+        assert after.basis.startswith("from 1 earlier picture with this model here")
+        assert studio.estimate(GenerationRequest(prompt="other", model="plain")).seconds is None
+
+        long = studio.submit(LONG)
+        wait_for(long, Step)
+        busy = studio.estimate(SHORT).waits
+        assert busy is not None
+        assert busy > 0
+        studio.submit(GenerationRequest(prompt="unknown pace", model="plain"))
+        assert studio.estimate(SHORT, client="ben").waits is not None
+        assert studio.estimate(SHORT).waits is None
+
+
+def test_checking_a_request_queues_nothing_and_says_what_submitting_would(studio: Studio) -> None:
+    before = studio.jobs()
+    studio.check(SHORT)
+    with pytest.raises(InvalidRequest, match="pixels"):
+        studio.check(SHORT.model_copy(update={"width": 4096, "height": 4096}))
+    assert studio.jobs() == before
+
+
+def test_a_variations_seed_is_drawn_once_and_stored_with_the_request(studio: Studio) -> None:
+    varied = GenerationRequest(prompt="varied", num_inference_steps=1, seed=5, variation_strength=0.2)
+    job = studio.submit(varied)
+    drawn = job.state.request.variation_seed
+    assert drawn >= 0
+    assert job.state.seed == 5
+    assert studio.submit(varied.model_copy(update={"variation_seed": 9})).state.request.variation_seed == 9
+    assert studio.submit(SHORT).state.request.variation_seed == -1
 
 
 def test_an_idempotency_key_makes_one_job(studio: Studio) -> None:

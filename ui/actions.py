@@ -12,11 +12,16 @@ from collections.abc import Callable
 import streamlit as st
 
 from pipeline.errors import DarkroomError
+from pipeline.events import SavedImage
+from pipeline.gallery import restore
+from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
-from ui import form
+from ui import form, presets, restored
 
 DOUBLE_CLICK_SECONDS = 1.0
+MORE = 4
+"""Pictures that one click makes of a picture that is there."""
 state = st.session_state
 
 
@@ -24,7 +29,7 @@ def begin(studio: Studio, client: str) -> None:
     """Fill the form of a new session: with the client's last request, so that a reload loses nothing."""
     if "prompt" in state:
         return
-    state.problem = None
+    state.problem, state.report, state.jobs_begun = None, None, 0
     last = next(iter(studio.jobs(client=client, limit=1)), None)
     try:
         record = studio.models.find(last.model) if last else studio.default.record
@@ -40,6 +45,7 @@ def fill(studio: Studio, request: GenerationRequest) -> None:
     try:
         record = studio.models.find(request.model) if request.model else studio.default.record
         state.update(form.filled(request, record, studio.settings.max_pixels))
+        st.toast("The form has these settings now.", icon=":material/replay:")
     except DarkroomError as error:
         state.problem = error.info
 
@@ -57,6 +63,52 @@ def choose(studio: Studio, model: str) -> None:
 def keep_seed(seed: int) -> None:
     """Use `seed` from now on; -1 draws one each time."""
     state.seed = seed
+    no_variation()
+
+
+def no_variation() -> None:
+    """Make the picture of the seed itself."""
+    state.variation_strength, state.variation_seed = 0.0, -1
+
+
+def write(prompt: str) -> None:
+    """Put words into the prompt, as they are: they may have been made with a style."""
+    state.prompt, state.style = prompt, presets.NO_STYLE
+
+
+def turn(size: dict[str, object]) -> None:
+    """Take the size with width and height exchanged."""
+    state.update(size)
+
+
+def take_settings(studio: Studio, name: str, data: bytes) -> None:
+    """Read the settings out of a picture's file into the form, and report what could not be had."""
+    state.problem, state.report = None, None
+    try:
+        found = restored.into_form(studio, restore.read_settings(data), state.model)
+        state.update(found.form)
+        state.report = restored.Report(name=name, notes=found.notes)
+    except DarkroomError as error:
+        state.problem = error.info.model_copy(update={"field": "file"})
+
+
+def close_report() -> None:
+    """Put the report about a file away."""
+    state.report = None
+
+
+def styles(studio: Studio, record: ModelRecord) -> dict[str, presets.Style]:
+    """The styles for a model. Raises `BadSettings` when the person's own file is wrong."""
+    return presets.styles(record, presets.read_styles(studio.settings.data_folder / "styles.toml"))
+
+
+def sent(studio: Studio, record: ModelRecord) -> dict[str, object]:
+    """The form with the prompts as they are sent; with a file of styles that is wrong, those of the studio are used."""
+    try:
+        known = styles(studio, record)
+    except DarkroomError:
+        known = presets.styles(record)
+    return presets.sent(state, known.get(state.style))
 
 
 def try_example(studio: Studio, client: str, prompt: str) -> None:
@@ -69,18 +121,35 @@ def generate(studio: Studio, client: str) -> None:
     """Queue what the form asks for, or say what is wrong with it."""
     state.problem = None
     try:
-        _submit(studio, client, form.to_request(state, studio.models.find(state.model)))
+        record = studio.models.find(state.model)
+        _submit(studio, client, form.to_request(sent(studio, record), record))
     except DarkroomError as error:
         state.problem = error.info
+
+
+def more_like(studio: Studio, client: str, image: SavedImage) -> None:
+    """Queue pictures that differ from this one a little, as much as the slider says."""
+    strength = state.how_different
+    _again(studio, client, image, num_images=MORE, variation_strength=strength, variation_seed=-1)
+
+
+def other_seeds(studio: Studio, client: str, image: SavedImage) -> None:
+    """Queue pictures with the settings of this one and new seeds."""
+    _again(studio, client, image, num_images=MORE, seed=-1, variation_strength=0.0, variation_seed=-1)
+
+
+def mark(studio: Studio, image: SavedImage, **marks: bool | int) -> None:
+    """Keep what somebody thinks of a picture: `favourite`, or `rating` from 0 to 5."""
+    _try(lambda: studio.gallery.mark(image.id, **marks))
+
+
+def _again(studio: Studio, client: str, image: SavedImage, **changes: object) -> None:
+    _try(lambda: _submit(studio, client, image.recipe.to_request(**changes)))
 
 
 def retry(studio: Studio, client: str, request: GenerationRequest) -> None:
     """Queue the request of a failed job once more."""
-    state.problem = None
-    try:
-        _submit(studio, client, request)
-    except DarkroomError as error:
-        state.problem = error.info
+    _try(lambda: _submit(studio, client, request))
 
 
 def fetch(studio: Studio, model: str) -> None:
@@ -118,11 +187,12 @@ def _try(action: Callable[[], object]) -> None:
 
 
 def _submit(studio: Studio, client: str, request: GenerationRequest) -> None:
-    """Queue `request` and show its job; clicks that follow within a second mean the same job."""
-    now = time.monotonic()
-    if now - state.get("clicked_at", -DOUBLE_CLICK_SECONDS) >= DOUBLE_CLICK_SECONDS:
+    """Queue `request` and show its job; clicks for the same that follow within a second mean the same job."""
+    now, (before, when) = time.monotonic(), state.get("clicked", (None, 0.0))
+    if request != before or now - when >= DOUBLE_CLICK_SECONDS:
         state.click = uuid.uuid4().hex
-    state.clicked_at = now
+    state.clicked = (request, now)
     job = studio.submit(request, client=client, idempotency_key=state.click)
+    state.jobs_begun += 1
     st.query_params["job"] = job.id
     st.query_params.pop("image", None)

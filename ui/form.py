@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import InvalidRequest
+from pipeline.models import schedulers
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, parse_request
+from ui.presets import NO_STYLE
 
 MAX_IMAGES = 4
 """Pictures that one click may ask for."""
@@ -21,10 +23,25 @@ MAX_IMAGES = 4
 CUSTOM = (0, 0)
 """Stands for a size of one's own among the presets."""
 
+OWN = ""
+"""Stands for the scheduler that the model comes with."""
+
 Size = tuple[int, int]
-_RATIOS = (1, 3 / 2, 2 / 3, 16 / 9, 9 / 16)
+COMMON: tuple[Size, ...] = (
+    (512, 512),
+    (768, 768),
+    (1024, 1024),
+    (1024, 768),
+    (768, 1024),
+    (1280, 720),
+    (720, 1280),
+)
+"""Sizes that people ask for, whatever the model."""
+
+_RATIOS = (3 / 2, 2 / 3, 16 / 9, 9 / 16)
 _WIDE = 1.6
 """From this ratio of the sides on a picture is wide or tall."""
+_SHAPES = ("Square", "Landscape", "Portrait", "Wide", "Tall")
 _WORTH = 0.1
 """Share of linear layers from which it makes sense to choose the precision of a component."""
 
@@ -40,12 +57,29 @@ def weight_key(lora: str) -> str:
 
 
 def presets(record: ModelRecord, max_pixels: int) -> dict[Size, str]:
-    """Sizes worth offering, the native one first, each with its name: those that the model can make."""
-    width, height = record.size.native
-    near = [_near(width * height, ratio, record.size.multiple) for ratio in _RATIOS]
-    shapes = record.size.shapes or [size for size in near if all(map(record.size.fits, size))]
-    sizes = dict.fromkeys([(width, height), *(size for size in shapes if math.prod(size) <= max_pixels)])
-    return {size: f"{_name(*size)} · {size[0]} × {size[1]}" for size in sizes}
+    """Sizes worth offering, each with its name: the native one first, then by shape, those that the model can make."""
+    native = record.size.native
+    near = [_near(math.prod(native), ratio, record.size.multiple) for ratio in _RATIOS]
+    made = record.size.shapes or [size for size in (*COMMON, *near) if all(map(record.size.fits, size))]
+    offered = [size for size in made if math.prod(size) <= max_pixels]
+    offered.sort(key=lambda size: (_SHAPES.index(_name(*size)), math.prod(size)))
+    return {size: f"{_name(*size)} · {size[0]} × {size[1]}" for size in dict.fromkeys([native, *offered])}
+
+
+def size_of(form: Mapping[str, Any]) -> Size:
+    """Width and height that the form asks for, in pixels."""
+    return (form["width"], form["height"]) if form["size"] == CUSTOM else form["size"]
+
+
+def turned(form: Mapping[str, Any], record: ModelRecord, max_pixels: int) -> dict[str, Any] | None:
+    """The size with width and height exchanged, as fields of the form; None where that changes nothing, or where the
+    model cannot make it."""
+    height, width = size_of(form)
+    known = (width, height) in presets(record, max_pixels)
+    if width == height or (record.size.shapes and not known):
+        return None
+    size = (width, height) if known and form["size"] != CUSTOM else CUSTOM
+    return {"size": size, "width": width, "height": height}
 
 
 def has_one_size(record: ModelRecord) -> bool:
@@ -95,7 +129,10 @@ def blank(record: ModelRecord) -> dict[str, Any]:
         "model": record.id,
         "prompt": "",
         "negative_prompt": "",
+        "style": NO_STYLE,
         "seed": -1,
+        "variation_strength": 0.0,
+        "variation_seed": -1,
         "num_images": 1,
         **defaults(record),
     }
@@ -108,6 +145,8 @@ def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> 
     form |= {precision_key(name): value for name, value in request.component_quantization.items()}
     form |= {weight_key(use.name): use.weight for use in request.loras}
     form["loras"] = [use.name for use in request.loras]
+    if form["scheduler"] in schedulers.of(record)[:1]:
+        form["scheduler"] = OWN
     size = (form["width"], form["height"])
     if size in presets(record, max_pixels):
         form["size"] = size
@@ -118,7 +157,7 @@ def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> 
 
 def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
-    width, height = (form["width"], form["height"]) if form["size"] == CUSTOM else form["size"]
+    width, height = size_of(form)
     precisions = {name: form.get(precision_key(name), "auto") for name in components(record)}
     return parse_request(
         prompt=form["prompt"],
@@ -129,7 +168,10 @@ def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationReques
         width=width,
         height=height,
         seed=form["seed"],
+        variation_strength=form["variation_strength"],
+        variation_seed=form["variation_seed"],
         num_images=form["num_images"],
+        scheduler=form["scheduler"] or None,
         quantization=form["quantization"],
         component_quantization={name: value for name, value in precisions.items() if value != "auto"},
         offload=form["offload"],
@@ -153,7 +195,7 @@ def changed(form: Mapping[str, Any], record: ModelRecord) -> int:
 
 def _advanced(record: ModelRecord) -> dict[str, Any]:
     precisions = {precision_key(name): "auto" for name in components(record)}
-    return {"quantization": "auto", **precisions, "offload": "auto", "loras": [], "vae": None}
+    return {"scheduler": OWN, "quantization": "auto", **precisions, "offload": "auto", "loras": [], "vae": None}
 
 
 def _near(area: int, ratio: float, multiple: int) -> Size:
@@ -165,7 +207,7 @@ def _near(area: int, ratio: float, multiple: int) -> Size:
 
 
 def _name(width: int, height: int) -> str:
-    """What people call a shape."""
+    """What people call a shape; one of `_SHAPES`."""
     if width == height:
         return "Square"
     ratio = max(width, height) / min(width, height)

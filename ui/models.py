@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import streamlit as st
 
 from ui import actions, shared
-from ui.parts import model_row, problems, text
+from ui.parts import problems, text
+from ui.parts.models import adding, card, entry, token
+
+ACROSS = 2
+KEEP: dict[str, Any] = {"persist_state": "session"}
 
 studio, client = shared.studio(), shared.client()
 actions.begin(studio, client)
 problems.begin()
 studio.models.refresh()  # files may have been put into the weights folder meanwhile
 
+st.html(Path(__file__).parent / "assets" / "models.css")
 st.title("Models")
-left, right = st.columns([3, 1], vertical_alignment="bottom")
-with left:
-    wanted = st.segmented_control(
-        "Show", model_row.CHOICES, default=model_row.CHOICES[0], key="models-shown", label_visibility="collapsed"
-    )
-with right, st.popover("Add a model", icon=":material/add:", width="stretch"):
-    st.text_input(
-        "Hugging Face repository",
-        key="source",
-        placeholder="owner/name",
-        help="Of a family that is known here. Folders and files go into the weights folder, or are added in the shell.",
-    )
-    st.button("Add", key="add", on_click=actions.add, args=(studio,), width="stretch")
-    problems.under("source")
+
+search, choice, ways = st.columns([4, 4, 4], vertical_alignment="bottom")
+with search:
+    words = st.text_input("Search", key="models-search", placeholder="Name, family, licence …", **KEEP)
+with choice:
+    chosen = st.segmented_control("Show", entry.CHOICES, default=entry.ALL, key="models-shown", **KEEP)
+with ways, st.container(horizontal=True):
+    token.help_popover(studio)
+    adding.popover(studio)
 
 problems.elsewhere()
-plans = {record.id: model_row.plan_of(studio, record) for record in studio.models.records}
-shown = [record for record in studio.models.records if model_row.is_wanted(studio, record, plans[record.id], wanted)]
-st.html(f'<p class="row">{text.plain(f"{len(shown)} of {len(plans)}, on {studio.engine.hardware.best.label}.")}</p>')
-for record in shown:
-    model_row.draw(studio, record, plans[record.id])
+entries = entry.look(studio)
+shown = entry.wanted(entries, chosen, words)
+told = f"{len(shown)} of {len(entries)}, on {studio.engine.hardware.best.label}."
+st.html(f'<p class="row" role="status">{text.plain(told)}</p>')
+if not shown:
+    st.info("No model is like that. Change the words or the choice above.", icon=":material/search_off:")
+for begin in range(0, len(shown), ACROSS):
+    for column, one in zip(st.columns(ACROSS), shown[begin : begin + ACROSS], strict=False):
+        with column:
+            card.draw(studio, one)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline.errors import NotFound
 from pipeline.events import SavedImage
@@ -22,15 +23,15 @@ class View:
     """The page's content."""
 
     watched: JobState | None
-    """The job to follow live: the one that runs, else the next."""
-    waiting: tuple[JobState, ...]
-    """The other unfinished jobs of this client, in the order in which they will run."""
+    """The job to follow live: somebody else's that the address names, else the client's that runs, else the next."""
     ended: JobState | None
     """The job whose end is shown: the one in the address, else the newest that left pictures or an error."""
     pictures: tuple[SavedImage, ...]
     """The pictures of that job, or the one in the address alone."""
     picture: SavedImage | None
-    """The one that is shown large."""
+    """The one that is shown large, unless a job is followed."""
+    picked: bool = False
+    """Whether the address names the picture: then it is shown large although a job is under way."""
     lost: str = ""
     """A sentence about an address that leads nowhere (any more)."""
 
@@ -44,18 +45,21 @@ def look(studio: Studio, client: str, job_id: str | None = None, image_id: str |
         picked = studio.gallery.find(image_id) if image_id else None
     except NotFound as error:
         lost = f"{error.info.sentence} It may have been deleted, or belong to another outputs folder."
-    watched, waiting = _unfinished(mine, chosen)
+    watched = _watched(studio.queue(client=client), chosen, client)
     candidates = [chosen, *mine] if chosen else mine
     ended = next((job for job in candidates if job.ended and (job.images or job.error)), None)
     pictures = _pictures(ended, picked)
-    return View(watched, waiting, ended, pictures, picked or next(iter(pictures), None), lost)
+    return View(watched, ended, pictures, picked or next(iter(pictures), None), picked is not None, lost)
 
 
-def _unfinished(mine: Sequence[JobState], chosen: JobState | None) -> tuple[JobState | None, tuple[JobState, ...]]:
-    """The job to follow, and the others: what runs before what waits, what waits by its place."""
-    jobs = {job.id: job for job in (*mine, *([chosen] if chosen else [])) if not job.ended}
-    ordered = sorted(jobs.values(), key=lambda job: (job.status == "queued", job.position or 0, job.created_at))
-    return (ordered[0], tuple(ordered[1:])) if ordered else (None, ())
+def _watched(mine: Sequence[JobState], chosen: JobState | None, client: str) -> JobState | None:
+    """The job to follow: what runs before what waits, what waits by its place. A job of somebody else is followed only
+    when the address names it."""
+
+    def turn(job: JobState) -> tuple[bool, bool, int, datetime]:
+        return job.client == client, job.status == "queued", job.position or 0, job.created_at
+
+    return min((job for job in (*mine, chosen) if job and not job.ended), key=turn, default=None)
 
 
 def _pictures(ended: JobState | None, picked: SavedImage | None) -> tuple[SavedImage, ...]:

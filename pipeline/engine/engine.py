@@ -87,7 +87,7 @@ class Engine:
         emit: Emit,
         cancelled: Callable[[], bool],
     ) -> Iterator[Picture]:
-        """Yield a picture for each of `indices`, with seed `request.seed + index`; `request.seed` is final.
+        """Yield a picture for each of `indices`, with the seeds that `request` gives it; they are final, not -1.
 
         Loads `record` when it is not ready. Raises `GenerationCancelled` once `cancelled()` is true, between two steps,
         two components or two looks at a download, and else what `load` raises; when memory runs out, it also goes on as
@@ -96,9 +96,9 @@ class Engine:
         left, versions = list(indices), self._report.versions
 
         def rest() -> Iterator[Picture]:
-            loaded = self._ready(record, request, _stoppable(emit, cancelled))
+            loaded, seconds = self._ready(record, request, _stoppable(emit, cancelled))
             with self._guarded(record, "generating"):
-                for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, self._shelf):
+                for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, seconds, self._shelf):
                     left.remove(picture.index)
                     yield picture
 
@@ -132,7 +132,8 @@ class Engine:
             self._step_down(record, request)
             raise self._without_hope(error, record, request) from None
 
-    def _ready(self, record: ModelRecord, request: GenerationRequest, emit: Emit) -> Loaded:
+    def _ready(self, record: ModelRecord, request: GenerationRequest, emit: Emit) -> tuple[Loaded, float]:
+        """The model as `request` wants it, and for how many seconds it was loaded now; 0 when it was there already."""
         self._failed = {record.id: self._failed.get(record.id, {})}
         sizes = component_sizes(record)
         placement = self._placement(record, request, sizes)
@@ -140,7 +141,7 @@ class Engine:
             emit(Warned(message=warning))
         # No name here for what is held: it would keep the old model in memory while the new one is loaded.
         if self._loaded and self._serves(self._loaded, record, placement, request, sizes):
-            return self._loaded
+            return self._loaded, 0.0
         self.release()
         self._tried = None
         if not placement.possible:
@@ -150,7 +151,7 @@ class Engine:
         self._tried = placement
         with self._guarded(record, "loading"), heap.returning():
             self._loaded = load(record, placement, self._cache, emit)
-        return self._loaded
+        return self._loaded, self._loaded.seconds
 
     def _placement(
         self, record: ModelRecord, request: GenerationRequest, sizes: Mapping[str, ComponentSize]

@@ -3,7 +3,8 @@
 What holds about determinism: picture *i* has its own generator, seeded `seed + i` and drawn on the CPU, a fresh
 scheduler and a batch of one. So with the same recipe (model revision, versions, device, dtype, quantisation, number of
 threads) its bytes do not depend on `num_images`, on the order, or on what ran before, and a new process makes the same.
-Another device or version gives a picture that looks the same, but not the same bytes.
+The same holds of variations, which have two generators, seeded `seed` and `variation_seed + i`. Another device or
+version gives a picture that looks the same, but not the same bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import torch
 
 from pipeline.engine.extras import Used, applied
 from pipeline.engine.load import Emit, Loaded
+from pipeline.engine.noise import Seeds, generator_of
 from pipeline.engine.pace import Pace
 from pipeline.engine.preview import Previewer
 from pipeline.engine.prompts import encoded
-from pipeline.errors import EngineFailed, InvalidRequest
+from pipeline.engine.schedulers import fresh, scheduler_class
+from pipeline.errors import EngineFailed
 from pipeline.events import Picture, Preview, Step, Warned
 from pipeline.models import emphasis
 from pipeline.models.own.shelf import Shelf
@@ -33,8 +36,6 @@ _SHOWN = 60
 """Characters of the cut-off part of a prompt that a warning quotes."""
 _GUIDANCE_OFF = 1.0
 """Up to this guidance, pipelines leave out the pass with the negative prompt."""
-_NOISE_RULES = ("use_flow_sigmas", "snr_shift_scale")
-"""Settings of a scheduler that say what noise the model was trained on: one that lacks them cannot replace it."""
 _BLANKED = "The model's safety checker took the picture of seed {seed} for unsafe and blanked it; it is not kept."
 
 
@@ -53,6 +54,8 @@ class Plan:
     width: int
     height: int
     seed: int
+    variation_seed: int
+    variation_strength: float
 
     @classmethod
     def of(cls, request: GenerationRequest, loaded: Loaded) -> Plan:
@@ -69,7 +72,15 @@ class Plan:
             width=_or(request.width, width),
             height=_or(request.height, height),
             seed=request.seed,
+            variation_seed=request.variation_seed,
+            variation_strength=request.variation_strength,
         )
+
+    def seeds(self, index: int) -> Seeds:
+        """What the noise of picture `index` comes from."""
+        if not self.variation_strength:
+            return Seeds(self.seed + index)
+        return Seeds(self.seed, self.variation_seed + index, self.variation_strength)
 
 
 def pictures(
@@ -79,20 +90,22 @@ def pictures(
     emit: Emit,
     cancelled: Callable[[], bool],
     versions: dict[str, str],
+    load_seconds: float,
     shelf: Shelf,
 ) -> Iterator[Picture]:
-    """Yield picture *i* for each of `indices`; LoRAs and VAEs come from `shelf`.
+    """Yield picture *i* for each of `indices`; LoRAs and VAEs come from `shelf`. Recipes tell `versions`, and that it
+    took `load_seconds` to load the model for them.
 
     A picture that the model's safety checker blanks is left out and said so. Raises `InvalidRequest` for an unknown
     scheduler and for extras that do not fit, `EngineFailed` when every picture was blanked, `GenerationCancelled`
     between steps, and what the libraries raise.
     """
     plan = Plan.of(request, loaded)
-    scheduler = scheduler_class(loaded.scheduler, request.scheduler)
+    scheduler = scheduler_class(loaded.record, loaded.scheduler, request.scheduler)
     if warning := cut_off(loaded, plan.prompt):
         emit(Warned(message=warning))
     with applied(loaded.pipeline, loaded.record, request, shelf) as extras:
-        job = _Job(loaded, plan, scheduler, _prompts(loaded, plan, emit), extras, versions)
+        job = _Job(loaded, plan, scheduler, _prompts(loaded, plan, emit), extras, versions, load_seconds)
         yield from _kept(job, indices, emit, cancelled)
 
 
@@ -105,29 +118,11 @@ def _kept(job: _Job, indices: Sequence[int], emit: Emit, cancelled: Callable[[],
             yield picture
             continue
         blanked += 1
-        message = _BLANKED.format(seed=job.plan.seed + index)
+        seeds = job.plan.seeds(index)
+        message = _BLANKED.format(seed=seeds.seed if seeds.towards is None else seeds.towards)
         if blanked == len(indices):
             raise EngineFailed(message, "Try another seed or other words.")
         emit(Warned(message=message))
-
-
-def scheduler_class(own: Any, name: str | None) -> type[Any]:
-    """The scheduler class of that name, `own`'s for None. Raises `InvalidRequest` for one that cannot replace `own`."""
-    possible = schedulers(own)
-    if name is None:
-        return type(own)
-    if name in possible:
-        return possible[name]
-    names = ", ".join(sorted(possible))
-    raise InvalidRequest(f"This model cannot use the scheduler {name}.", f"Possible: {names}.", field="scheduler")
-
-
-def schedulers(own: Any) -> dict[str, type[Any]]:
-    """The classes that can replace the scheduler `own`, its own among them, by their names."""
-    rules = [rule for rule in _NOISE_RULES if own.config.get(rule)]
-    here = [kind for kind in own.compatibles if not hasattr(kind, "_backends")]  # which need packages beside ours
-    others = [kind for kind in here if all(rule in inspect.signature(kind).parameters for rule in rules)]
-    return {kind.__name__: kind for kind in (type(own), *others)}
 
 
 def cut_off(loaded: Loaded, prompt: str) -> str:
@@ -159,6 +154,7 @@ class _Job:
     """Arguments of the pipeline that say what to draw: as text, or encoded."""
     extras: Used
     versions: dict[str, str]
+    load_seconds: float
 
 
 class _Watch:
@@ -209,7 +205,7 @@ class _Watch:
         return tensors
 
     def _legacy_step(self, steps: int, _: int, __: Any, latents: torch.Tensor) -> None:
-        """diffusers' `callback` of old."""
+        """diffusers' `callback` of old, which is called once a step, however often that asks the denoiser."""
         self._stepped(steps, latents)
 
     def _stepped(self, total: int, latents: torch.Tensor | None, before: int = 0) -> None:
@@ -236,17 +232,17 @@ def _picture(job: _Job, index: int, watch: _Watch) -> Picture | None:
     """None for a picture that the safety checker blanked."""
     loaded, plan = job.loaded, job.plan
     pipeline, family = loaded.pipeline, loaded.family
-    fresh = {name: type(own).from_config(own.config) for name, own in loaded.schedulers.items()}
-    family.set_schedulers(pipeline, fresh | {"scheduler": job.scheduler.from_config(loaded.scheduler.config)})
+    schedulers = {name: fresh(type(own), own) for name, own in loaded.schedulers.items()}
+    family.set_schedulers(pipeline, schedulers | {"scheduler": fresh(job.scheduler, loaded.scheduler)})
     if loaded.projection:
         unpack = partial(family.latents, pipeline, width=plan.width, height=plan.height)
         watch.previewer = Previewer(loaded.projection, pipeline.scheduler, unpack)
-    arguments = _arguments(job, index)
+    arguments = _arguments(job)
     callbacks = watch.callbacks(pipeline, arguments["num_inference_steps"])
     watch.begin()
-    with family.watched(pipeline, watch.denoising), family.calling(pipeline):
+    with family.watched(pipeline, watch.denoising), family.calling(pipeline), generator_of(plan.seeds(index)) as noise:
         try:
-            result = pipeline(**arguments, **callbacks)
+            result = pipeline(**arguments, **callbacks, generator=noise)
         finally:
             family.free(pipeline)
     _finish_device_work(loaded)
@@ -258,7 +254,7 @@ def _picture(job: _Job, index: int, watch: _Watch) -> Picture | None:
     return Picture(index=index, rgb=rgb.tobytes(), recipe=recipe)
 
 
-def _arguments(job: _Job, index: int) -> dict[str, Any]:
+def _arguments(job: _Job) -> dict[str, Any]:
     record, plan = job.loaded.record, job.plan
     accepted = inspect.signature(job.loaded.pipeline.__call__).parameters
     return {
@@ -269,7 +265,6 @@ def _arguments(job: _Job, index: int) -> dict[str, Any]:
         record.guidance.argument: plan.guidance,
         "width": plan.width,
         "height": plan.height,
-        "generator": torch.Generator("cpu").manual_seed(plan.seed + index),
     }
 
 
@@ -281,7 +276,7 @@ def _finish_device_work(loaded: Loaded) -> None:
 
 def _recipe(job: _Job, index: int, size: tuple[int, int], rgb: bytes, seconds: float) -> Recipe:
     loaded, plan = job.loaded, job.plan
-    scheduler, placement = loaded.pipeline.scheduler, loaded.placement
+    scheduler, placement, seeds = loaded.pipeline.scheduler, loaded.placement, plan.seeds(index)
     config = json.loads(scheduler.to_json_string())
     return Recipe(
         prompt=plan.prompt,
@@ -292,7 +287,9 @@ def _recipe(job: _Job, index: int, size: tuple[int, int], rgb: bytes, seconds: f
         guidance_scale=plan.guidance,
         width=size[0],
         height=size[1],
-        seed=plan.seed + index,
+        seed=seeds.seed,
+        variation_seed=seeds.towards,
+        variation_strength=seeds.strength,
         scheduler=type(scheduler).__name__,
         scheduler_config={key: value for key, value in config.items() if not key.startswith("_")},
         arguments=loaded.record.arguments,
@@ -307,6 +304,7 @@ def _recipe(job: _Job, index: int, size: tuple[int, int], rgb: bytes, seconds: f
         components=loaded.components,
         versions=job.versions,
         seconds=seconds,
+        load_seconds=job.load_seconds,
         sha256=hashlib.sha256(rgb).hexdigest(),
     )
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import diffusers
@@ -61,6 +62,8 @@ class Loaded:
     """The linear preview, for models whose latents it can read."""
     exceptions: dict[str, Precision]
     """Components whose precision is not what the placement's `quantization` says."""
+    seconds: float
+    """How long it took to load once its files were here."""
 
     @property
     def scheduler(self) -> Any:
@@ -97,6 +100,7 @@ def load(record: ModelRecord, placement: Placement, cache: Path, emit: Emit) -> 
     Raises `ModelUnavailable` for missing or damaged files, and what the libraries raise.
     """
     folders = files.fetch(record, emit)
+    started = perf_counter()
     parts = sorted(_parts(record, folders), key=lambda part: part.name)
     for part in parts:
         files.check_component(part.folder, part.there, record, weights=_is_model(part.kind) and not part.in_file)
@@ -115,6 +119,7 @@ def load(record: ModelRecord, placement: Placement, cache: Path, emit: Emit) -> 
         components=components,
         projection=projection,
         exceptions=_exceptions(record, placement),
+        seconds=perf_counter() - started,
     )
 
 

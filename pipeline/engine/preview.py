@@ -30,6 +30,7 @@ from diffusers import (
     AutoencoderKLQwenImage,
     DDPMWuerstchenScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
     PNDMScheduler,
     VQModel,
 )
@@ -45,6 +46,7 @@ SHARE = 0.02
 PAUSE = 0.1
 """Seconds, at least, between two previews; more often nobody looks."""
 _CHART = 256
+_FLOW = (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler)
 _DECODERS = ("vae", "movq", "vqgan")
 
 
@@ -151,14 +153,14 @@ class ExpectedEnd:
         return None
 
     def _prediction(self) -> str:
-        if isinstance(self._scheduler, FlowMatchEulerDiscreteScheduler):
+        if isinstance(self._scheduler, _FLOW):
             return "flow_prediction"
         return str(self._scheduler.config.get("prediction_type", "epsilon"))
 
     def _level(self) -> tuple[float, float] | None:
         """Share of signal and of noise in the latents that the last step began with."""
         scheduler = self._scheduler
-        if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
+        if isinstance(scheduler, _FLOW):
             sigma = float(scheduler.sigmas[scheduler.step_index - 1])
             return 1 - sigma, sigma
         if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):  # DPM-Solver and its kin

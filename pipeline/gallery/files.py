@@ -1,4 +1,4 @@
-"""Pictures as files: names that two processes never share, and writes that are whole or absent.
+"""Pictures as files: names that two processes never share, writes that are whole or absent, and moves.
 
     outputs/{org-model}/{YYYYMMDD_HHMMSS}_seed{N}.png       and .txt; -2, -3 … where the name is taken
 
@@ -14,13 +14,33 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryFile
+from typing import NamedTuple
 
 from pipeline.request import Recipe
 
 _PART = ".part"
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes in a name that are not UTF-8."""
 _PART_LIFETIME = 600.0
 """Seconds after which a temporary file belongs to a process that died: no picture takes that long to write."""
+
+
+class Stamp(NamedTuple):
+    """What changes when somebody writes a file anew: its size in bytes and its time of change in nanoseconds."""
+
+    size: int
+    modified: int
+
+
+def stamp(path: Path | os.DirEntry[str]) -> Stamp | None:
+    """The stamp of a file as it is now; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
 
 def folder_name(model_id: str) -> str:
@@ -75,28 +95,53 @@ def probe(outputs: Path) -> None:
         file.flush()
 
 
-def remove_picture(path: Path) -> None:
-    """Remove a PNG and the text beside it; what is gone already is fine. Raises `OSError`."""
-    path.unlink(missing_ok=True)
-    path.with_suffix(".txt").unlink(missing_ok=True)
+def move_picture(path: Path, folder: Path) -> Path:
+    """Move a PNG and the text beside it into `folder`, under a free name, and return the PNG's new path.
+
+    Raises `OSError`, and then the PNG is where it was.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = _claim(folder, path.stem)
+    try:
+        path.replace(target)
+    finally:
+        _part(target).unlink(missing_ok=True)
+    with suppress(OSError):  # the text can be written anew from the PNG
+        path.with_suffix(".txt").replace(target.with_suffix(".txt"))
+    return target
 
 
 def pictures(outputs: Path) -> Iterator[Path]:
     """Every PNG below `outputs`, in the order of their paths; hidden files and folders are not looked at."""
     for folder, subfolders, names in os.walk(outputs):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            if name.lower().endswith(".png") and not name.startswith("."):
-                yield Path(folder, name)
+        subfolders[:] = sorted(filter(is_shown, subfolders))
+        yield from (Path(folder, name) for name in sorted(names) if is_picture(name))
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of that name is a PNG to look at."""
+    return name.lower().endswith(".png") and is_shown(name)
+
+
+def is_shown(name: str) -> bool:
+    """Whether a file or folder is looked at: not a hidden one, nor one whose name is no text and cannot be told."""
+    return not name.startswith(".") and not _NO_TEXT.search(name)
 
 
 def clean(outputs: Path) -> None:
     """Remove temporary files that a process left when it was killed."""
     oldest = time.time() - _PART_LIFETIME
-    for part in outputs.glob(f"*/.*{_PART}"):
-        with suppress(OSError):
-            if part.stat().st_mtime < oldest:
-                part.unlink()
+    for folder, subfolders, names in os.walk(outputs):
+        subfolders[:] = filter(is_shown, subfolders)
+        for name in names:
+            if name.startswith(".") and name.endswith(_PART):
+                _remove_older(Path(folder, name), oldest)
+
+
+def _remove_older(part: Path, oldest: float) -> None:
+    with suppress(OSError):
+        if part.stat().st_mtime < oldest:
+            part.unlink()
 
 
 def _claim(folder: Path, name: str) -> Path:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
-import secrets
-import shutil
 import sqlite3
-import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from PIL import Image
-
-from pipeline.errors import NotFound, OutputUnwritable
+from pipeline.errors import InvalidRequest, NotFound, OutputUnwritable
 from pipeline.events import Picture, SavedImage
-from pipeline.gallery import files
-from pipeline.gallery.index import Index
+from pipeline.gallery import files, trash
+from pipeline.gallery.archive import entries_of, stream
+from pipeline.gallery.index import Index, Row, row_of
 from pipeline.gallery.kept import Kept
-from pipeline.gallery.metadata import Origin, a1111_text, encode_png, read_origin, read_recipe
-from pipeline.request import Recipe
+from pipeline.gallery.query import Facets, ImagePage, ImageQuery, matches, with_more
+from pipeline.gallery.saver import REMEDY, Saver, reason
+from pipeline.gallery.scan import Scan
+from pipeline.gallery.thumbnails import Thumbnails
+from pipeline.gallery.trash import Trash
 
 logger = logging.getLogger(__name__)
-
-_REMEDY = "Free some space or make it writable, or set DARKROOM_OUTPUTS to another folder."
 
 
 class Gallery:
@@ -34,183 +33,223 @@ class Gallery:
     """
 
     def __init__(self, outputs: Path, database: Path) -> None:
-        """Open the gallery: clean up after killed processes and take in pictures that the index does not know."""
+        """Open the gallery: clean up, and bring the index up to date with what is on disk."""
         self.outputs = outputs
-        self._thumbnails = outputs / ".darkroom" / "thumbnails"
-        self._kept = Kept()
-        self._retrying = threading.Lock()
+        self._kept, self._kept_deleted = Kept(), Kept()
+        self._trash, self._thumbnails = Trash(outputs), Thumbnails(outputs)
         self._index = _open_index(outputs, database)
+        self._saver = Saver(outputs, self._index, self._kept)
+        self._scan = Scan(outputs, self._trash.folder, self._index)
         files.clean(outputs)
-        self._read_from_disk(only_new=True)
+        self._remove_old()
+        self.refresh()
+
+    # -- saving -------------------------------------------------------------------------------------------------
 
     def check_writable(self, bytes_needed: int = 64 * 2**20) -> None:
         """Raise `OutputUnwritable` if a picture could not be saved now, before any work is done for it."""
-        try:
-            files.probe(self.outputs)
-            free = shutil.disk_usage(self.outputs).free
-        except OSError as error:
-            message = f"The outputs folder {self.outputs} takes no files: {_reason(error)}."
-            raise OutputUnwritable(message, _REMEDY) from None
-        if free < bytes_needed:
-            raise OutputUnwritable(
-                f"The disk of the outputs folder {self.outputs} is almost full: {free / 1e6:.0f} MB are free.", _REMEDY
-            )
+        self._saver.check_writable(bytes_needed)
 
     def save(self, picture: Picture, job_id: str) -> SavedImage:
         """Write the picture to disk and index it. When the disk refuses, the result has no path and says why."""
-        origin = Origin(id=secrets.token_hex(8), job_id=job_id, index=picture.index)
-        image, png = _image(origin, picture.recipe), encode_png(picture, origin)
-        try:
-            image = self._to_disk(image, png)
-        except OSError as error:
-            image = image.model_copy(update={"unsaved": self._why_unsaved(error)})
-        if image.path is None or not self._to_index(image):
-            self._kept.put(image, png)
-        else:
-            self.retry_unsaved()  # the disk takes pictures, perhaps again
-        return image
+        return self._saver.save(picture, job_id)
 
     def retry_unsaved(self) -> list[SavedImage]:
         """Write the pictures that are only in memory, oldest first, until the disk refuses; return those now saved."""
-        saved: list[SavedImage] = []
-        with self._retrying:
-            for waiting in self._kept.images():
-                entry = self._kept.get(waiting.id)
-                if entry is None:
-                    continue
-                try:
-                    image = self._to_disk(*entry)
-                except OSError:
-                    break
-                if self._to_index(image):
-                    self._kept.drop(image.id)
-                else:
-                    self._kept.put(image, entry[1])
-                saved.append(image)
-        return saved
+        return self._saver.retry()
+
+    # -- finding ------------------------------------------------------------------------------------------------
 
     def find(self, image_id: str) -> SavedImage:
-        """The picture with that id; raises `NotFound`, also when its file was moved or deleted meanwhile."""
-        if entry := self._kept.get(image_id):
+        """The picture with that id, deleted or not; raises `NotFound`, also when its file is gone for good."""
+        if entry := self._in_memory(image_id):
             return entry[0]
-        image = self._index.get(image_id)
-        if image is None:
+        row = self._index.get(image_id)
+        if row is None:
             raise NotFound(f"There is no image {image_id[:40]}.", "It may belong to another outputs folder.")
-        if not self._present([image]):
-            raise NotFound(
-                f"The file of image {image_id} was moved or deleted.", "Put it back and start the studio again."
-            )
-        return image
+        for image in self._current(lambda: [row] if (row := self._index.get(image_id)) else []):
+            return image
+        raise NotFound(f"The file of image {image_id} was moved or deleted.", "Put it back into the outputs folder.")
 
     def png(self, image_id: str) -> bytes:
         """The PNG with its recipe inside, from disk or from memory; raises `NotFound`."""
-        if entry := self._kept.get(image_id):
+        if entry := self._in_memory(image_id):
             return entry[1]
         path = self.find(image_id).path
         try:
             return path.read_bytes() if path else b""
         except OSError as error:
-            raise NotFound(f"The file of image {image_id} cannot be read: {_reason(error)}.") from None
+            raise NotFound(f"The file of image {image_id} cannot be read: {reason(error)}.") from None
 
     def of_job(self, job_id: str) -> list[SavedImage]:
-        """The pictures of a job by their index, whether saved or only kept."""
+        """The pictures of a job by their index, whether saved or only kept, without the deleted ones."""
         kept = [image for image in self._kept.images() if image.job_id == job_id]
-        saved = self._present(self._index.of_job(job_id))
+        saved = self._current(lambda: self._index.of_job(job_id))
         return sorted({image.id: image for image in (*saved, *kept)}.values(), key=lambda image: image.index)
 
     def recent(self, limit: int = 12, offset: int = 0) -> list[SavedImage]:
         """One page of all pictures, newest first."""
-        kept = self._kept.images()
+        return list(self.search(ImageQuery(), limit, offset).images)
+
+    def search(self, query: ImageQuery, limit: int = 60, offset: int = 0) -> ImagePage:
+        """One page of the pictures that are wanted, newest first."""
+        kept = [image for image in self._only_kept() if matches(query, image)]
         skip = max(0, offset - len(kept))
-        while True:
-            page = self._index.newest(limit + len(kept), skip)
-            if len(self._present(page)) == len(page):
-                break
-        images = {image.id: image for image in (*page, *kept)}.values()
-        newest = sorted(images, key=lambda image: image.created_at, reverse=True)
-        return newest[offset - skip : offset - skip + limit]
+        saved = self._current(lambda: self._index.search(query, limit + len(kept), skip))
+        newest = sorted((*saved, *kept), key=lambda image: image.created_at, reverse=True)
+        page = newest[offset - skip : offset - skip + limit]
+        return ImagePage(images=tuple(page), total=self._index.count(query) + len(kept))
+
+    def facets(self) -> Facets:
+        """The models and sizes of which there are pictures."""
+        return with_more(self._index.facets(), self._only_kept())
+
+    def version(self, image: SavedImage) -> str:
+        """A short text that changes whenever the picture's file does."""
+        found = files.stamp(image.path) if image.path else None
+        return f"{found.modified:x}.{found.size:x}" if found else "kept"
+
+    def thumbnail(self, image_id: str, side: int = 256) -> bytes:
+        """A WebP that fits a square of `side` pixels; made once and kept on disk. Raises `NotFound`."""
+        image = self.find(image_id)
+        return self._thumbnails.get(image.id, self.version(image), side, lambda: self.png(image.id))
+
+    def archive(self, image_ids: Iterable[str]) -> Iterator[bytes]:
+        """A ZIP with these pictures and the text of each, piece by piece. Raises `NotFound` at once."""
+        images = [self.find(image_id) for image_id in dict.fromkeys(image_ids)]
+        return stream(chain.from_iterable(entries_of(image, partial(self.png, image.id)) for image in images))
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    def mark(self, image_id: str, *, favourite: bool | None = None, rating: int | None = None) -> SavedImage:
+        """Keep whether a picture is a favourite, and how many stars it has, 0 to 5; None leaves it as it is.
+
+        Raises `NotFound`, `InvalidRequest`, and `OutputUnwritable` when it cannot be kept.
+        """
+        image = self.find(image_id)
+        if rating is not None and not 0 <= rating <= 5:
+            raise InvalidRequest(f"A picture cannot have {rating} stars.", "Give it 0 to 5.", field="rating")
+        if not self._index.lasting:
+            raise OutputUnwritable("The mark cannot be kept: the index of the pictures cannot be used.", REMEDY)
+        try:
+            self._index.mark(image.id, favourite, rating)
+        except sqlite3.Error as error:
+            raise OutputUnwritable(f"The mark cannot be kept: {error}.", REMEDY) from None
+        given = {"favourite": favourite, "rating": rating}
+        self._kept.update(image.id, {name: value for name, value in given.items() if value is not None})
+        return self.find(image.id)
+
+    def delete(self, image_ids: Sequence[str]) -> tuple[str, ...]:
+        """Move pictures to the trash, from which they can be brought back; return the ids of those that were moved.
+
+        What is deleted already, or gone, is left out. Raises `OutputUnwritable` when the disk refuses, and then
+        nothing is deleted.
+        """
+        deleted: list[str] = []
+        try:
+            for image_id in dict.fromkeys(image_ids):
+                deleted += [image_id] if self._delete(image_id) else []
+        except (OSError, sqlite3.Error) as error:
+            with suppress(OutputUnwritable):
+                self.restore(deleted)
+            raise OutputUnwritable(f"The pictures cannot be deleted: {reason(error)}.", REMEDY) from None
+        self._scan.look_for_copies()
+        return tuple(deleted)
+
+    def restore(self, image_ids: Sequence[str]) -> tuple[str, ...]:
+        """Bring deleted pictures back to where they were; return the ids of those that came.
+
+        Where a name was taken meanwhile, a picture gets another one. Raises `OutputUnwritable` when the disk refuses.
+        """
+        restored: list[str] = []
+        for image_id in dict.fromkeys(image_ids):
+            try:
+                back = self._trash.take_back(image_id)
+            except OSError as error:
+                raise OutputUnwritable(f"Image {image_id} cannot be restored: {reason(error)}.", REMEDY) from None
+            self._scan.look_at(back)
+            if back or self._kept_deleted.hand_over(image_id, self._kept, deleted=False):
+                restored.append(image_id)
+        return tuple(restored)
+
+    def empty_trash(self) -> int:
+        """Remove the deleted pictures for good; return how many bytes they took. Raises `OutputUnwritable`."""
+        for image in self._kept_deleted.images():
+            self._kept_deleted.drop(image.id)
+        try:
+            return self._remove_for_good(self._trash.ids())
+        except OSError as error:
+            raise OutputUnwritable(f"The trash cannot be emptied: {reason(error)}.", REMEDY) from None
+
+    def refresh(self) -> bool:
+        """Notice what was added, moved, renamed or deleted outside; whether anything was. Cheap if nothing was."""
+        return self._scan.refresh()
 
     def rebuild(self) -> int:
         """Read every PNG below the outputs folder into the index; return how many are Darkroom's."""
-        return self._read_from_disk(only_new=False)
-
-    def delete(self, image_id: str) -> None:
-        """Remove a picture's files and its row; raises `NotFound`, and `OutputUnwritable` when the disk refuses."""
-        path = self.find(image_id).path
-        self._kept.drop(image_id)
-        if path is None:
-            return
-        try:
-            files.remove_picture(path)
-            for thumbnail in self._thumbnails.glob(f"{image_id}-*.webp"):
-                thumbnail.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputUnwritable(f"Image {image_id} cannot be deleted: {_reason(error)}.", _REMEDY) from None
-        self._index.remove([path])
-
-    def thumbnail(self, image_id: str, side: int = 256) -> bytes:
-        """A WebP that fits a square of `side` pixels; made once and cached on disk. Raises `NotFound`."""
-        image_id = self.find(image_id).id
-        cached = self._thumbnails / f"{image_id}-{side}.webp"
-        try:
-            return cached.read_bytes()
-        except OSError:
-            webp = _shrink(image_id, self.png(image_id), side)
-        try:
-            files.write_atomically(cached, webp)
-        except OSError as error:
-            logger.info("Thumbnail not cached: %s", _reason(error))
-        return webp
+        return self._scan.read_again()
 
     def close(self) -> None:
         self._index.close()
 
-    def _to_disk(self, image: SavedImage, png: bytes) -> SavedImage:
-        """Write the files, unless they are written already; raises `OSError`."""
-        if image.path is not None:
-            return image
-        path = files.write_picture(self.outputs, image.recipe, png, a1111_text(image.recipe))
-        return image.model_copy(update={"path": path, "unsaved": ""})
+    # -- inside -------------------------------------------------------------------------------------------------
 
-    def _to_index(self, image: SavedImage) -> bool:
-        """Index a picture that is safe on disk. Failing that, the next start finds it there."""
+    def _in_memory(self, image_id: str) -> tuple[SavedImage, bytes] | None:
+        return self._kept.get(image_id) or self._kept_deleted.get(image_id)
+
+    def _only_kept(self) -> list[SavedImage]:
+        """The pictures that are in memory and not in the index."""
+        kept = (*self._kept.images(), *self._kept_deleted.images())
+        return [image for image in kept if self._index.get(image.id) is None]
+
+    def _current(self, select: Callable[[], list[Row]]) -> list[SavedImage]:
+        """Pictures of the index as they are on disk now; where one was changed or moved outside, it is looked for."""
+        rows = select()
+        stale = [row.path for row in rows if files.stamp(row.path) != row.stamp]
+        if stale:
+            self._scan.look_at(stale)
+            self._scan.refresh()
+            rows = [row for row in select() if row.path.is_file()]
+        return [row.image for row in rows]
+
+    def _delete(self, image_id: str) -> bool:
+        """Move one picture to the trash; whether it was there to be moved. Raises `OSError` and `sqlite3.Error`."""
         try:
-            self._index.put([image])
-        except sqlite3.Error as error:
-            logger.warning("Image %s is saved but not indexed yet: %s", image.id, error)
+            image = self.find(image_id)
+        except NotFound:
             return False
+        if image.deleted:
+            return False
+        if image.path is None:
+            return self._kept.hand_over(image_id, self._kept_deleted, deleted=True)
+        try:
+            path = self._trash.put(image_id, image.path)
+        except FileNotFoundError:  # somebody else was faster
+            return False
+        try:
+            self._index.put([row_of(image.model_copy(update={"path": path, "deleted": True}))])
+        except sqlite3.Error:
+            self._trash.take_back(image_id)
+            raise
+        self._kept.drop(image_id)
         return True
 
-    def _read_from_disk(self, only_new: bool) -> int:
-        """Bring the index up to date with the PNGs on disk; return how many rows were written."""
-        known = self._index.paths()  # before the folder is read: rows that come later are another process's
-        on_disk = set(files.pictures(self.outputs))
-        self._index.remove(known - on_disk)
-        found: dict[str, SavedImage] = {}
-        for path in sorted(on_disk - known if only_new else on_disk):
-            image = _read_image(path)
-            if image and not self._is_copy(image):
-                found.setdefault(image.id, image)
-        self._index.put(found.values())
-        return len(found)
+    def _remove_old(self) -> None:
+        """Remove the pictures that were deleted long ago, as far as the disk lets us."""
+        try:
+            self._remove_for_good(self._trash.ids(trash.LIFETIME))
+        except OSError as error:
+            logger.warning("The trash cannot be cleared of old pictures: %s", reason(error))
 
-    def _is_copy(self, image: SavedImage) -> bool:
-        """Whether the index knows the same picture under another path that still exists."""
-        indexed = self._index.get(image.id)
-        return indexed is not None and indexed.path != image.path and bool(self._present([indexed]))
-
-    def _present(self, images: list[SavedImage]) -> list[SavedImage]:
-        """Those whose file is where the index says; the rows of the others are dropped."""
-        missing = [image.path for image in images if image.path and not image.path.is_file()]
-        if missing:
-            self._index.remove(missing)
-        return [image for image in images if image.path not in missing]
-
-    def _why_unsaved(self, error: OSError) -> str:
-        return (
-            f"The picture could not be written to {self.outputs} ({_reason(error)}) and is kept in memory only. "
-            "Download it now, or make room: it is then saved together with the next picture."
-        )
+    def _remove_for_good(self, image_ids: Sequence[str]) -> int:
+        try:
+            return self._trash.remove(image_ids)
+        finally:
+            self.refresh()
+            gone = {image_id for image_id in image_ids if self._index.get(image_id) is None}
+            self._thumbnails.remove(gone)
+            with suppress(sqlite3.Error):
+                self._index.forget_marks(gone)
 
 
 def _open_index(outputs: Path, database: Path) -> Index:
@@ -219,44 +258,3 @@ def _open_index(outputs: Path, database: Path) -> Index:
     except (sqlite3.Error, OSError) as error:
         logger.warning("The picture index %s cannot be used (%s); one in memory stands in.", database, error)
         return Index(outputs, None)
-
-
-def _image(origin: Origin, recipe: Recipe, path: Path | None = None) -> SavedImage:
-    return SavedImage(
-        id=origin.id,
-        job_id=origin.job_id,
-        index=origin.index,
-        path=path,
-        recipe=recipe,
-        created_at=recipe.created_at,
-    )
-
-
-def _read_image(path: Path) -> SavedImage | None:
-    """The picture in a file; None when the file is not a picture of Darkroom's, or vanished."""
-    try:
-        recipe = read_recipe(path)
-        if recipe is None:
-            return None
-        origin = read_origin(path)
-        if origin is None:  # an editor kept the recipe but not the id: one that depends on the file alone
-            origin = Origin(id=hashlib.sha256(path.read_bytes()).hexdigest()[:16], job_id="", index=0)
-    except OSError:
-        return None
-    return _image(origin, recipe, path)
-
-
-def _shrink(image_id: str, png: bytes, side: int) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            small = image.convert("RGB")
-            small.thumbnail((side, side))
-            small.save(buffer, "WEBP", quality=80)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise NotFound(f"The file of image {image_id} is damaged.", "Make the picture again.") from None
-    return buffer.getvalue()
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

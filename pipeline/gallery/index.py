@@ -1,102 +1,132 @@
 """The index of pictures: one SQLite table that answers quickly and can be rebuilt from the PNGs at any time.
 
-It shares its file with the job queue; `PRAGMA user_version` is the version of the `images` table. Paths are stored
-relative to the outputs folder, so that the folder can be moved.
+Paths are stored relative to the outputs folder, so that the folder can be moved. What people think of a picture is
+nowhere else, so it has a table of its own that outlives every rebuilding.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pipeline.events import SavedImage
+from pipeline.gallery import files, tables
+from pipeline.gallery.files import Stamp
+from pipeline.gallery.query import Facets, ImageQuery, searchable, span, words
 from pipeline.request import Recipe
 
-VERSION = 1
-"""Goes up whenever `_SCHEMA` changes. A table of another version is dropped and filled again from the PNGs."""
+_COLUMNS = "images.id, job_id, position, path, size, modified, recipe, deleted, favourite, rating"
+_INSERT = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FROM = "FROM images LEFT JOIN marks ON marks.id = images.id"
 
-_SCHEMA = (
-    """
-    CREATE TABLE IF NOT EXISTS images (
-        id          TEXT PRIMARY KEY,
-        job_id      TEXT NOT NULL,
-        position    INTEGER NOT NULL,
-        path        TEXT NOT NULL,
-        created_at  REAL NOT NULL,
-        recipe      TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS images_by_time ON images (created_at)",
-    "CREATE INDEX IF NOT EXISTS images_by_job ON images (job_id, position)",
-)
-_BUSY_SECONDS = 10.0
+
+class Row(NamedTuple):
+    """A picture in the index, and the stamp that its file had when it was read."""
+
+    image: SavedImage
+    stamp: Stamp
+
+    @property
+    def path(self) -> Path:
+        """Where the picture is; the index knows only pictures that have a place."""
+        if self.image.path is None:
+            raise ValueError(f"Image {self.image.id} has no path.")
+        return self.image.path
+
+
+def row_of(image: SavedImage) -> Row:
+    """A saved picture as the index takes it, with the stamp that its file has now."""
+    return Row(image, (files.stamp(image.path) if image.path else None) or Stamp(-1, -1))
 
 
 class Index:
-    """The `images` table. Safe to call from several threads, and from several processes at once."""
+    """The `images` and `marks` tables. Safe to call from several threads, and from several processes at once."""
 
     def __init__(self, outputs: Path, database: Path | None) -> None:
         """Open `database`, or a private one in memory when it is None. Raises `sqlite3.Error` or `OSError`."""
         self._outputs = outputs
         self._lock = threading.RLock()
-        if database is not None:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            database or ":memory:", timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
-        try:
-            _use_wal(self._connection)
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._migrate()
-        except sqlite3.Error:
-            self._connection.close()
-            raise
+        self.lasting = database is not None
+        """Whether what is written is still there after the process ends."""
+        self._connection = tables.connect(database)
 
-    def put(self, images: Iterable[SavedImage]) -> None:
-        """Add pictures that have a path, or bring their rows up to date."""
-        rows = [self._row(image) for image in images]
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)", rows)
+    def put(self, rows: Iterable[Row]) -> None:
+        """Add pictures that have a path, or bring their rows up to date; their marks are left as they are."""
+        self.replace([], rows)
 
-    def get(self, image_id: str) -> SavedImage | None:
-        found = self._select("WHERE id = ?", image_id)
+    def get(self, image_id: str) -> Row | None:
+        """The picture with that id, deleted or not."""
+        found = self._select("WHERE images.id = ?", image_id)
         return found[0] if found else None
 
-    def of_job(self, job_id: str) -> list[SavedImage]:
-        """A job's pictures by their index."""
-        return self._select("WHERE job_id = ? ORDER BY position", job_id)
+    def of_job(self, job_id: str) -> list[Row]:
+        """A job's pictures by their index, without the deleted ones."""
+        return self._select("WHERE job_id = ? AND deleted = 0 ORDER BY position", job_id)
 
-    def newest(self, limit: int, offset: int) -> list[SavedImage]:
-        """One page of pictures, newest first."""
-        return self._select("ORDER BY created_at DESC, position DESC, id LIMIT ? OFFSET ?", limit, offset)
+    def search(self, query: ImageQuery, limit: int, offset: int) -> list[Row]:
+        """One page of what is wanted, newest first."""
+        where, values = _conditions(query)
+        order = "ORDER BY deleted, created_at DESC, position DESC, images.id LIMIT ? OFFSET ?"
+        return self._select(f"{where} {order}", *values, limit, offset)
 
-    def paths(self) -> set[Path]:
-        """The paths of all pictures."""
-        with self._lock:
-            return {self._outputs / path for (path,) in self._connection.execute("SELECT path FROM images")}
+    def count(self, query: ImageQuery) -> int:
+        """How many pictures are wanted in all."""
+        where, values = _conditions(query)
+        return int(self._execute(f"SELECT COUNT(*) {_FROM} {where}", *values)[0][0])
+
+    def facets(self) -> Facets:
+        """Every model and size with the number of its pictures, most first."""
+        by = "FROM images WHERE deleted = 0 GROUP BY"
+        deleted = self._execute("SELECT COUNT(*) FROM images WHERE deleted = 1")
+        return Facets(
+            models=tuple(self._execute(f"SELECT model, COUNT(*) AS n {by} model ORDER BY n DESC, model")),
+            sizes=tuple(
+                self._execute(f"SELECT width, height, COUNT(*) AS n {by} width, height ORDER BY n DESC, width, height")
+            ),
+            total=self._execute("SELECT COUNT(*) FROM images WHERE deleted = 0")[0][0],
+            deleted=deleted[0][0],
+        )
+
+    def stamps(self) -> dict[str, Stamp]:
+        """The path and stamp of every picture, deleted ones too."""
+        rows = self._execute("SELECT path, size, modified FROM images")
+        folder = f"{self._outputs}{os.sep}"
+        return {folder + path.replace("/", os.sep): Stamp(size, modified) for path, size, modified in rows}
 
     def remove(self, paths: Iterable[Path]) -> None:
-        """Forget the pictures at those paths."""
-        gone = [(path.relative_to(self._outputs).as_posix(),) for path in paths]
+        """Forget the pictures at those paths; their marks wait for them."""
+        self.replace(paths, [])
+
+    def replace(self, paths: Iterable[Path | str], rows: Iterable[Row]) -> None:
+        """`remove` and `put` at once, so that no reader misses a picture between the two."""
+        gone = [(self._relative(path),) for path in paths]
+        values = [self._values(row) for row in rows]
         with self._transaction() as connection:
             connection.executemany("DELETE FROM images WHERE path = ?", gone)
+            connection.executemany(_INSERT, values)
+
+    def mark(self, image_id: str, favourite: bool | None, rating: int | None) -> None:
+        """Keep what somebody thinks of a picture; None leaves it as it is."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO marks (id) VALUES (?)", (image_id,))
+            connection.execute(
+                "UPDATE marks SET favourite = coalesce(?, favourite), rating = coalesce(?, rating) WHERE id = ?",
+                (favourite, rating, image_id),
+            )
+
+    def forget_marks(self, image_ids: Iterable[str]) -> None:
+        """Forget what people thought of pictures that are gone for good."""
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM marks WHERE id = ?", [(image_id,) for image_id in image_ids])
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-
-    def _migrate(self) -> None:
-        with self._transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                connection.execute("DROP TABLE IF EXISTS images")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -106,39 +136,73 @@ class Index:
             with self._connection:
                 yield self._connection
 
-    def _row(self, image: SavedImage) -> tuple[str, str, int, str, float, str]:
-        if image.path is None:
-            raise ValueError(f"Image {image.id} has no path.")
-        path = image.path.relative_to(self._outputs).as_posix()
-        created_at = image.created_at.timestamp()
-        return image.id, image.job_id, image.index, path, created_at, image.recipe.model_dump_json()
-
-    def _select(self, clause: str, *values: object) -> list[SavedImage]:
-        sql = f"SELECT id, job_id, position, path, recipe FROM images {clause}"  # noqa: S608 - clauses are ours
+    def _execute(self, sql: str, *values: object) -> list[Any]:
         with self._lock:
-            rows = self._connection.execute(sql, values).fetchall()
-        return [self._image(*row) for row in rows]
+            return self._connection.execute(sql, values).fetchall()
 
-    def _image(self, image_id: str, job_id: str, position: int, path: str, recipe_json: str) -> SavedImage:
+    def _select(self, clause: str, *values: object) -> list[Row]:
+        rows = self._execute(f"SELECT {_COLUMNS} {_FROM} {clause}", *values)
+        return [self._row(*row) for row in rows]
+
+    def _values(self, row: Row) -> tuple[object, ...]:
+        """A row in the order of the table's columns."""
+        image, recipe = row.image, row.image.recipe
+        return (
+            image.id,
+            image.deleted,
+            image.created_at.timestamp(),
+            image.index,
+            recipe.model,
+            recipe.width,
+            recipe.height,
+            searchable(image),
+            image.job_id,
+            self._relative(row.path),
+            *row.stamp,
+            recipe.model_dump_json(),
+        )
+
+    def _relative(self, path: Path | str) -> str:
+        return Path(path).relative_to(self._outputs).as_posix()
+
+    def _row(
+        self,
+        image_id: str,
+        job_id: str,
+        position: int,
+        path: str,
+        size: int,
+        modified: int,
+        recipe_json: str,
+        deleted: int,
+        favourite: int | None,
+        rating: int | None,
+    ) -> Row:
         recipe = Recipe.from_json(recipe_json)
-        return SavedImage(
+        image = SavedImage(
             id=image_id,
             job_id=job_id,
             index=position,
             path=self._outputs / path,
             recipe=recipe,
             created_at=recipe.created_at,
+            favourite=bool(favourite),
+            rating=rating or 0,
+            deleted=bool(deleted),
         )
+        return Row(image, Stamp(size, modified))
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging. SQLite's own timeout does not cover this while another process does the same."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+def _conditions(query: ImageQuery) -> tuple[str, list[object]]:
+    """The WHERE clause of a query, and its values. `instr`, unlike LIKE, knows no wildcards."""
+    since, until = span(query)
+    wanted: list[tuple[str, object]] = [("deleted = ?", query.deleted)]
+    wanted += [("created_at >= ?", since)] if query.since else []
+    wanted += [("created_at < ?", until)] if query.until else []
+    wanted += [("model = ?", query.model)] if query.model is not None else []
+    wanted += [("width = ?", query.width)] if query.width else []
+    wanted += [("height = ?", query.height)] if query.height else []
+    wanted += [("favourite = ?", True)] if query.favourite else []
+    wanted += [("rating >= ?", query.min_rating)] if query.min_rating else []
+    wanted += [("instr(words, ?) > 0", word) for word in words(query)]
+    return "WHERE " + " AND ".join(condition for condition, _ in wanted), [value for _, value in wanted]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import Any
 
 from pipeline.events import SavedImage
 
@@ -28,6 +29,21 @@ class Kept:
     def get(self, image_id: str) -> tuple[SavedImage, bytes] | None:
         with self._lock:
             return self._entries.get(image_id)
+
+    def update(self, image_id: str, changes: dict[str, Any]) -> None:
+        """Change what is known of a picture, if it is here."""
+        with self._lock:
+            if entry := self._entries.get(image_id):
+                self._entries[image_id] = (entry[0].model_copy(update=changes), entry[1])
+
+    def hand_over(self, image_id: str, other: Kept, **changes: Any) -> bool:
+        """Move a picture to another store, changed; whether it was here."""
+        entry = self.get(image_id)
+        if entry is None:
+            return False
+        other.put(entry[0].model_copy(update=changes), entry[1])
+        self.drop(image_id)
+        return True
 
     def drop(self, image_id: str) -> None:
         with self._lock:

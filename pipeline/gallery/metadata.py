@@ -3,6 +3,8 @@
 darkroom        the `Recipe` as JSON: makes the picture again
 darkroom-id     the `Origin` as JSON: keeps the picture's id when the index is rebuilt
 parameters      the recipe as text in A1111's format, which other tools read
+
+Copies as JPEG and WebP (`formats.py`) carry the first and the last in EXIF.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, ValidationError
 
 from pipeline.events import Picture
+from pipeline.gallery import exif
 from pipeline.request import Recipe
 
 RECIPE_KEY, ORIGIN_KEY, A1111_KEY = "darkroom", "darkroom-id", "parameters"
@@ -42,11 +45,12 @@ SAMPLERS = {
 }
 """A1111's name for the sampling method of each scheduler class."""
 
-_SCHEDULES = {
+SCHEDULES = {
     "use_karras_sigmas": "Karras",
     "use_exponential_sigmas": "Exponential",
     "use_beta_sigmas": "Beta",
 }
+"""A1111's name for the noise schedule that each flag of a scheduler's configuration turns on."""
 
 
 class Origin(BaseModel):
@@ -73,10 +77,13 @@ def encode_png(picture: Picture, origin: Origin) -> bytes:
     return buffer.getvalue()
 
 
-def read_recipe(png: bytes | Path) -> Recipe | None:
-    """The recipe in a PNG; None when it is not a PNG or carries none. Raises `OSError` for a file that is not there."""
+def read_recipe(picture: bytes | Path) -> Recipe | None:
+    """The recipe in a PNG, JPEG or WebP; None when it is none of these or carries none.
+
+    Raises `OSError` for a file that is not there.
+    """
     try:
-        return Recipe.from_json(_chunks(png)[RECIPE_KEY])
+        return Recipe.from_json(read_texts(picture)[RECIPE_KEY])
     except (KeyError, ValidationError):
         return None
 
@@ -84,7 +91,7 @@ def read_recipe(png: bytes | Path) -> Recipe | None:
 def read_origin(png: bytes | Path) -> Origin | None:
     """The origin in a PNG; None when it carries none that is valid. Raises `OSError` for a file that is not there."""
     try:
-        return Origin.model_validate_json(_chunks(png)[ORIGIN_KEY])
+        return Origin.model_validate_json(read_texts(png)[ORIGIN_KEY])
     except (KeyError, ValidationError):
         return None
 
@@ -100,6 +107,7 @@ def a1111_text(recipe: Recipe) -> str:
         "Size": f"{recipe.width}x{recipe.height}",
         "Model hash": _value(recipe.model_revision[:10]),
         "Model": _value(recipe.model),
+        **_variation(recipe),
         "Version": "Darkroom",
     }
     lines = [_prompt(recipe.prompt)]
@@ -109,8 +117,16 @@ def a1111_text(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
+def _variation(recipe: Recipe) -> dict[str, object]:
+    """A1111's two settings for noise between two seeds; none where there was no second one."""
+    if recipe.variation_seed is None or not recipe.variation_strength:
+        return {}
+    strength = f"{recipe.variation_strength:g}"
+    return {"Variation seed": recipe.variation_seed, "Variation seed strength": strength}
+
+
 def _schedule(recipe: Recipe) -> str:
-    chosen = (name for flag, name in _SCHEDULES.items() if recipe.scheduler_config.get(flag))
+    chosen = (name for flag, name in SCHEDULES.items() if recipe.scheduler_config.get(flag))
     return next(chosen, "Automatic")
 
 
@@ -124,11 +140,22 @@ def _value(text: str) -> str:
     return re.sub(r"[,:]|[^\S ]", "-", text).strip("- ") or "unknown"
 
 
-def _chunks(png: bytes | Path) -> dict[str, str]:
-    """The text chunks ahead of the pixels, which are not decoded; empty when this is not a readable PNG."""
-    with io.BytesIO(png) if isinstance(png, bytes) else png.open("rb") as file:
+def read_texts(picture: bytes | Path) -> dict[str, str]:
+    """The texts that a PNG has ahead of its pixels, or that a JPEG or WebP has in EXIF, under the keys of a PNG.
+
+    Pixels are not decoded. Empty when this is not a readable picture; raises `OSError` for a file that is not there.
+    """
+    with io.BytesIO(picture) if isinstance(picture, bytes) else picture.open("rb") as file:
         try:
-            with Image.open(file, formats=["PNG"]) as image:
-                return {key: text for key, text in image.info.items() if isinstance(key, str) and isinstance(text, str)}
+            with Image.open(file, formats=["PNG", "JPEG", "WEBP"]) as image:
+                return _texts(image)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             return {}
+
+
+def _texts(image: Image.Image) -> dict[str, str]:
+    block = image.info.get("exif", b"")
+    in_exif = {RECIPE_KEY: exif.note(block), A1111_KEY: exif.comment(block)} if block else {}
+    chunks = image.info if image.format == "PNG" else {}
+    in_chunks = {key: text for key, text in chunks.items() if isinstance(key, str) and isinstance(text, str)}
+    return {key: text for key, text in in_exif.items() if text} | in_chunks

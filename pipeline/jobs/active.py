@@ -19,11 +19,16 @@ class ActiveJob:
     """What is known of a running job beside its row in the store."""
 
     job_id: str
+    client: str = ""
+    printed_before: int = 0
+    """Lines that its worker had printed when it began."""
     warnings: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Progress)
     denoising: bool = False
     """Whether a first step is done: until then the job can be started again without anybody noticing."""
     cancelled: bool = False
+    put_back: bool = False
+    """Whether its worker is being ended on purpose, so that it waits again instead of failing."""
     alone: bool = False
     """Whether it takes every device, so that no other job runs beside it."""
     _step_seconds: float = 0.0

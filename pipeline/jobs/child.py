@@ -27,6 +27,8 @@ from pipeline.jobs.protocol import (
     Happened,
     Loaded,
     Made,
+    Measure,
+    Measured,
     Preload,
     Ready,
     Release,
@@ -45,6 +47,7 @@ class Mailbox:
         self._incoming, self._outgoing = incoming, outgoing
         self._work: queue.SimpleQueue[Preload | Release | Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
+        self._sending = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> Preload | Release | Run:
@@ -55,8 +58,9 @@ class Mailbox:
         return job_id in self._cancelled
 
     def send(self, message: FromWorker) -> None:
-        pickle.dump(message, self._outgoing, protocol=pickle.HIGHEST_PROTOCOL)
-        self._outgoing.flush()
+        with self._sending:
+            pickle.dump(message, self._outgoing, protocol=pickle.HIGHEST_PROTOCOL)
+            self._outgoing.flush()
 
     def _read(self) -> None:
         while True:
@@ -66,8 +70,16 @@ class Mailbox:
                 os._exit(0)
             if isinstance(message, Cancel):
                 self._cancelled.add(message.job_id)
+            elif isinstance(message, Measure):
+                self.send(Measured(_device_bytes()))
             else:
                 self._work.put(message)
+
+
+def _device_bytes() -> int:
+    from pipeline.engine.held import device_bytes
+
+    return device_bytes()
 
 
 def describe(error: Exception) -> ErrorInfo:

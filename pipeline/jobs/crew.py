@@ -9,11 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
 
 from pipeline.errors import EngineFailed, ErrorInfo
 from pipeline.jobs.active import ActiveJob
-from pipeline.jobs.protocol import FromWorker
+from pipeline.jobs.protocol import FromWorker, Measure
+from pipeline.jobs.state import WorkerState
 from pipeline.jobs.worker import Worker, cause
+from pipeline.request import Precision
 
 MAX_FAST_DEATHS = 3
 """Workers in a row that may end before they were ready, until the engine counts as broken."""
@@ -29,10 +33,53 @@ class Slot:
     loaded: str | None = None
     loading: bool = False
     active: ActiveJob | None = None
+    device: str = ""
+    precision: Precision | None = None
+    """Of the weights that are held, as the last picture told."""
+    device_bytes: int | None = None
+    restarts: int = 0
+    rested: bool = False
+    """Whether it was ended on purpose to give its memory back: its successor loads nothing before it has to."""
+
+    def hold(self, model: str | None) -> None:
+        """Note which model is loaded."""
+        if model != self.loaded:
+            self.precision = None
+        self.loaded, self.loading = model, False
+
+    def state(self, place: int) -> WorkerState:
+        """The worker as others see it; asks it for the memory that it holds, for the next time."""
+        worker = self.worker
+        if worker is not None and self.ready:
+            worker.send(Measure())
+        return WorkerState(
+            place=place,
+            status=self._status,
+            device=self.device,
+            pid=worker.pid if worker else None,
+            model=self.loaded,
+            precision=self.precision,
+            job_id=self.active.job_id if self.active else None,
+            memory_bytes=worker.memory_bytes if worker else None,
+            device_bytes=self.device_bytes,
+            started_at=datetime.fromtimestamp(worker.started_at, UTC) if worker else None,
+            restarts=self.restarts,
+        )
+
+    @property
+    def _status(self) -> Literal["off", "starting", "loading", "ready", "busy"]:
+        if self.worker is None:
+            return "off"
+        if not self.ready:
+            return "starting"
+        if self.loading:
+            return "loading"
+        return "busy" if self.active else "ready"
 
     def vacate(self) -> ActiveJob | None:
         """Forget the process that was here; returns the job that it had in hand."""
         active = self.active
+        self.precision = self.device_bytes = None
         self.worker, self.ready, self.loaded, self.loading, self.active = None, False, None, False, None
         return active
 
@@ -70,6 +117,17 @@ class Crew:
         if self.broken is not None:
             self.broken, self._fast_deaths = None, 0
             self.start()
+
+    def end(self, place: int) -> None:
+        """End the worker at `place`, to give all its memory back; another takes its place and holds no model."""
+        slot = self.slots[place]
+        if slot.worker is None:
+            self.revive()
+            return
+        slot.rested = True
+        if slot.active is not None:
+            slot.active.put_back = True
+        slot.worker.kill()
 
     def dismiss(self) -> list[Worker]:
         """Start no more workers; returns those that are to be closed, which takes time and no lock."""
@@ -127,9 +185,10 @@ class Crew:
             was_ready, active = slot.ready, slot.vacate()
             if active is not None:
                 self._on_lost(active, code, printed)
-            if not was_ready and self.broken is None:
+            if not was_ready and not slot.rested and self.broken is None:
                 self._count_fast_death(code, printed)
             if self.broken is None:
+                slot.restarts += 1
                 self._start(slot)
             else:
                 self._on_broken(self.broken)

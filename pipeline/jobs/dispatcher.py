@@ -31,7 +31,8 @@ from pipeline.events import (
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.crew import Crew, Slot
 from pipeline.jobs.feed import Feed
-from pipeline.jobs.line import WaitingLine
+from pipeline.jobs.line import Move, WaitingLine
+from pipeline.jobs.log import JobLog
 from pipeline.jobs.protocol import (
     Broken,
     Cancel,
@@ -40,12 +41,13 @@ from pipeline.jobs.protocol import (
     Happened,
     Loaded,
     Made,
+    Measured,
     Preload,
     Ready,
     Release,
     Run,
 )
-from pipeline.jobs.state import ENDED, JobState, Progress
+from pipeline.jobs.state import ENDED, JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker, cause
 from pipeline.models.hardware import EngineReport
@@ -79,6 +81,7 @@ class Dispatcher:
         on_report: Callable[[EngineReport], ModelRecord | None],
         needs_all: Callable[[JobRow], bool],
         limits: tuple[int, int],
+        log: JobLog,
     ) -> None:
         """`on_report` hears what the engine found and answers with the model to preload; `needs_all` says whether a
         job is too large for one device and takes every one; `limits` are the most waiting jobs of all clients and of
@@ -92,6 +95,7 @@ class Dispatcher:
         self._concluding: dict[str, ActiveJob] = {}
         self._closed = False
         self.feed = Feed()
+        self.log = log
 
     # -- life -------------------------------------------------------------------------------------------------
 
@@ -136,8 +140,9 @@ class Dispatcher:
             self._line.check_room(client)
             self.crew.revive()
             row = self._store.add(secrets.token_hex(8), client, request, model, seed, key, warnings)
+            self.log.queued(row.id, request, model, seed)
             for warning in warnings:
-                self.feed.publish(row.id, Warned(message=warning))
+                self._tell(row.id, Warned(message=warning))
             self._line.join(row)
             self._dispatch()
             return row.id
@@ -153,6 +158,20 @@ class Dispatcher:
             for slot in self.crew.slots:
                 if slot.active is not None and slot.active.job_id == job_id and not slot.active.cancelled:
                     self._cancel_active(slot, slot.active)
+            if job_id in self._concluding:  # and may be about to wait again
+                self._concluding[job_id].cancelled = True
+
+    def move(self, job_id: str, to: Move) -> None:
+        """Change the order of a client's waiting jobs; one that does not wait stays where it is. Raises `NotFound`."""
+        with self._lock:
+            self._store.get(job_id)
+            self._store.rerank(self._line.move(job_id, to))
+            self._tell_positions()
+
+    def restart(self, place: int) -> None:
+        """End the worker at `place` and start another, which holds no model; its job begins again as the next one."""
+        with self._lock:
+            self.crew.end(place)
 
     def state(self, row: JobRow) -> JobState:
         """`row` with everything that is only known while it runs."""
@@ -177,14 +196,45 @@ class Dispatcher:
             finished_at=row.finished_at,
         )
 
-    def unfinished(self) -> list[str]:
-        """Ids of the jobs in hand, then of the waiting ones in order."""
+    def unfinished(self, client: str | None = None) -> list[str]:
+        """Ids of the jobs in hand, then of the waiting ones in order: of one client or of all."""
         with self._lock:
-            active = [slot.active.job_id for slot in self.crew.slots if slot.active is not None]
-            concluding = [job_id for job_id in self._concluding if job_id not in active]
-            return concluding + active + self._line.in_order()
+            begun = [active.job_id for active in self._begun() if client in {None, active.client}]
+            return begun + self._line.in_order(client)
+
+    def others_before(self, client: str) -> int:
+        """How many jobs of others are in hand, or come before the first waiting one of `client`."""
+        with self._lock:
+            return self._line.others_before(client) + sum(active.client != client for active in self._begun())
+
+    def ahead(self, client: str, model: str) -> tuple[list[tuple[JobRow, Progress] | None], list[JobRow]]:
+        """What comes before a job that `client` queued now: what each worker has in hand, None for nothing, and the
+        waiting jobs, next first."""
+        with self._lock:
+            actives = [slot.active for slot in self.crew.slots]
+            rows = self._line.before(client, model, self.crew.loaded)
+        return [(self._store.get(one.job_id), one.progress) if one else None for one in actives], rows
+
+    def holds(self, model: str, precision: str) -> bool:
+        """Whether a worker has the model loaded, with its weights in that precision as far as that is known."""
+        with self._lock:
+            return any(slot.loaded == model and slot.precision in {None, precision} for slot in self.crew.slots)
+
+    def worker_states(self) -> tuple[WorkerState, ...]:
+        """The workers, in the order of their places."""
+        with self._lock:
+            return tuple(slot.state(place) for place, slot in enumerate(self.crew.slots))
 
     # -- the queue (called with the lock held) ----------------------------------------------------------------
+
+    def _tell(self, job_id: str, event: Event) -> None:
+        self.log.note(job_id, event)
+        self.feed.publish(job_id, event)
+
+    def _begun(self) -> list[ActiveJob]:
+        """The jobs in hand: those whose last pictures are being saved, and those of the workers."""
+        active = [slot.active for slot in self.crew.slots if slot.active is not None]
+        return [one for one in self._concluding.values() if one not in active] + active
 
     def _tell_positions(self) -> None:
         for job_id, place in self._line.rearrange(self.crew.loaded).items():
@@ -227,7 +277,10 @@ class Dispatcher:
             self._end(job_id, Failed(error=error.info))
             return
         self._store.begin(job_id)
-        slot.active = ActiveJob(job_id, row.warnings, alone=len(self.crew.slots) > 1 and self._needs_all(row))
+        alone = len(self.crew.slots) > 1 and self._needs_all(row)
+        printed = slot.worker.printed.count if slot.worker else 0
+        slot.active = ActiveJob(job_id, row.client, printed, row.warnings, alone=alone)
+        self.log.begun(job_id, f"worker {self.crew.slots.index(slot) + 1} on {slot.device}")
         done = {image.index for image in self._keeper.of_job(job_id)}
         left = tuple(index for index in range(row.request.num_images) if index not in done)
         request = row.request.model_copy(update={"seed": row.seed})
@@ -263,21 +316,26 @@ class Dispatcher:
             case Broken(error):
                 self.crew.broken = error
             case Loaded(model):
-                slot.loaded, slot.loading = model, False
+                slot.hold(model)
                 self._dispatch()
             case Happened(job_id, event):
                 self._on_event(slot, job_id, event)
             case Made(job_id, picture):
+                slot.precision = picture.recipe.quantization
                 self._saver.submit(self._save, job_id, picture)
             case Ended(job_id, last):
                 self._on_ended(slot, job_id, last)
+            case Measured(device_bytes):
+                slot.device_bytes = device_bytes or None
 
     def _on_ready(self, slot: Slot, report: EngineReport) -> None:
         self.crew.note_ready(slot)
+        slot.device = report.hardware.best.label
         preload = self._on_report(report)
-        if preload is not None and slot.worker is not None:
+        if preload is not None and slot.worker is not None and not slot.rested:
             slot.loading = True
             slot.worker.send(Preload(preload))
+        slot.rested = False
         self._dispatch()
 
     def _on_event(self, slot: Slot, job_id: str | None, event: Event) -> None:
@@ -291,24 +349,26 @@ class Dispatcher:
         active.note(event)
         if isinstance(event, Warned):
             self._store.warn(active.job_id, active.warnings)
-        self.feed.publish(active.job_id, event)
+        self._tell(active.job_id, event)
 
     def _on_ended(self, slot: Slot, job_id: str, last: Last) -> None:
         active, slot.active = slot.active, None
         if active is None or active.job_id != job_id:
             return
+        if slot.worker is not None:
+            self.log.printed(job_id, slot.worker.printed.since(active.printed_before))
         self._end_after_saving(active, last)
         self._dispatch()
 
     def _lose(self, active: ActiveJob, code: int, printed: str) -> None:
         """The worker ended under a job: cancelled jobs wanted that, ones not begun are tried once more."""
-        row = self._store.get(active.job_id)
+        attempts = self._store.get(active.job_id).attempts
+        self.log.printed(active.job_id, printed.splitlines())
         if active.cancelled:
             self._end_after_saving(active, Cancelled())
-        elif not active.denoising and row.attempts < 2:
-            self._store.requeue(row.id)
-            self._line.join(row)
-            self._tell_positions()
+        elif active.put_back or (not active.denoising and attempts < 2):
+            self._concluding[active.job_id] = active
+            self._saver.submit(self._wait_again, active.job_id)
         else:
             died = WorkerDied(
                 f"The process that makes the pictures ended in the middle of this job ({cause(code)}).",
@@ -327,7 +387,7 @@ class Dispatcher:
     def _end(self, job_id: str, last: Last) -> None:
         """Write the end down, then tell it: whoever hears it can rely on it."""
         self._store.end(job_id, last.type, last.error if isinstance(last, Failed) else None)
-        self.feed.publish(job_id, last)
+        self._tell(job_id, last)
 
     def _end_after_saving(self, active: ActiveJob, last: Last) -> None:
         """End a job once the pictures that it has made are saved; until then it counts as unfinished."""
@@ -338,7 +398,19 @@ class Dispatcher:
 
     def _save(self, job_id: str, picture: Picture) -> None:
         image = self._keeper.save(picture, job_id)
-        self.feed.publish(job_id, Saved(image=image))
+        self._tell(job_id, Saved(image=image))
+
+    def _wait_again(self, job_id: str) -> None:
+        """Put a job that lost its worker back to its place, once what it has made is saved; that stays."""
+        with self._lock:
+            cancelled = self._concluding.pop(job_id).cancelled
+            if cancelled or self.crew.broken is not None:
+                self._end(job_id, Failed(error=self.crew.broken) if self.crew.broken else Cancelled())
+                return
+            self._store.requeue(job_id)
+            self._line.join(self._store.get(job_id))
+            self.log.say(job_id, "warning", "Its worker ended, so it waits to begin again")
+            self._dispatch()
 
     def _conclude(self, job_id: str, last: Last) -> None:
         with self._lock:

@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.events import LAST, Event, Fetching, Loading, Preview, Queued, Step
+from pipeline.events import (
+    LAST,
+    Cancelled,
+    Event,
+    Failed,
+    Fetching,
+    Finished,
+    Loading,
+    Preview,
+    Queued,
+    Saved,
+    Step,
+    Warned,
+)
+from pipeline.jobs.state import JobState
 
 KEPT = 256
 """Ended jobs whose story stays in memory; older ones are told from the store."""
@@ -79,3 +93,15 @@ class Feed:
         ended = [job_id for job_id, story in self._stories.items() if story.ended]
         for job_id in ended[:-KEPT]:
             del self._stories[job_id]
+
+
+def retell(state: JobState) -> Iterator[Event]:
+    """The story of a job that ended in an earlier process, from what was stored."""
+    for warning in state.warnings:
+        yield Warned(message=warning)
+    for image in state.images:
+        yield Saved(image=image)
+    if state.status == "failed" and state.error is not None:
+        yield Failed(error=state.error)
+    else:
+        yield Cancelled() if state.status == "cancelled" else Finished()

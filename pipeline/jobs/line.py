@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from pipeline.errors import QueueFull
 from pipeline.jobs.scheduler import Waiting, choose, order
 from pipeline.jobs.store import JobRow
+
+Move = Literal["first", "earlier", "later", "last"]
+"""Where to a waiting job goes among the jobs of its own client."""
 
 
 class WaitingLine:
@@ -15,6 +21,7 @@ class WaitingLine:
     def __init__(self, limit: int, limit_per_client: int) -> None:
         self._limit, self._limit_per_client = limit, limit_per_client
         self._waiting: dict[str, Waiting] = {}
+        self._rows: dict[str, JobRow] = {}
         self._places: dict[str, int] = {}
         self._turns: dict[str, int] = {}
         self._turn = 0
@@ -29,15 +36,35 @@ class WaitingLine:
 
     def join(self, row: JobRow) -> None:
         """Add a job; one that waited before comes back to its old place."""
-        self._waiting[row.id] = Waiting(row.sequence, row.id, row.client, row.model, row.created_at)
+        self._rows[row.id] = row
+        self._waiting[row.id] = Waiting(row.rank, row.id, row.client, row.model, row.created_at)
 
     def leave(self, job_id: str) -> bool:
         """Take a job out; False when it was not waiting."""
+        self._rows.pop(job_id, None)
         return self._waiting.pop(job_id, None) is not None
+
+    def move(self, job_id: str, to: Move) -> dict[str, int]:
+        """Put a job before or behind others of its client; returns the ranks that changed, none when it does not wait.
+
+        The client's jobs share out the ranks that they had, so nothing changes between clients.
+        """
+        if job_id not in self._waiting:
+            return {}
+        client = self._waiting[job_id].client
+        mine = sorted((job for job in self._waiting.values() if job.client == client), key=lambda job: job.rank)
+        ids = [job.job_id for job in mine]
+        old = ids.index(job_id)
+        new = {"first": 0, "earlier": max(0, old - 1), "later": old + 1, "last": len(ids)}[to]
+        ids.insert(new, ids.pop(old))
+        ranks = {moved: job.rank for moved, job in zip(ids, mine, strict=True) if moved != job.job_id}
+        for moved, rank in ranks.items():
+            self._waiting[moved] = replace(self._waiting[moved], rank=rank)
+        return ranks
 
     def leave_all(self) -> list[str]:
         """Take every job out."""
-        left, self._waiting = list(self._waiting), {}
+        left, self._waiting, self._rows = list(self._waiting), {}, {}
         return left
 
     def next(self, loaded: str | None) -> str | None:
@@ -48,6 +75,7 @@ class WaitingLine:
     def take(self, job_id: str) -> None:
         """Take a job out to be run, and count its client's turn."""
         job = self._waiting.pop(job_id)
+        del self._rows[job_id]
         self._turn += 1
         self._turns[job.client] = self._turn
 
@@ -61,6 +89,22 @@ class WaitingLine:
         """The job's place when the line was last rearranged; None when it does not wait."""
         return self._places.get(job_id)
 
-    def in_order(self) -> list[str]:
-        """The waiting jobs, next first."""
-        return list(self._places)
+    def in_order(self, client: str | None = None) -> list[str]:
+        """The waiting jobs, next first: of one client or of all."""
+        return [job_id for job_id in self._places if client in {None, self._client(job_id)}]
+
+    def others_before(self, client: str) -> int:
+        """How many jobs of others come before the first one of `client`; all of them when it has none."""
+        clients = [self._client(job_id) for job_id in self._places]
+        return clients.index(client) if client in clients else len(clients)
+
+    def before(self, client: str, model: str, loaded: str | None) -> list[JobRow]:
+        """The jobs that would run before one that `client` queued now, next first."""
+        now = datetime.now(UTC)
+        newcomer = Waiting(sys.maxsize, "", client, model, now)
+        ordered = [job.job_id for job in order([*self._waiting.values(), newcomer], self._turns, loaded, now)]
+        return [self._rows[job_id] for job_id in ordered[: ordered.index("")]]
+
+    def _client(self, job_id: str) -> str | None:
+        """Whose job it is; None when it has left since the line was last rearranged."""
+        return self._waiting[job_id].client if job_id in self._waiting else None

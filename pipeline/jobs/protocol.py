@@ -85,5 +85,17 @@ class Ended:
     last: Last
 
 
-ToWorker = Preload | Release | Run | Cancel
-FromWorker = Ready | Broken | Loaded | Happened | Made | Ended
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """To the worker: say how much memory of its device it holds; `Measured` is the answer, also in mid-job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """From the worker: bytes of its device's memory that it holds."""
+
+    device_bytes: int
+
+
+ToWorker = Preload | Release | Run | Cancel | Measure
+FromWorker = Ready | Broken | Loaded | Happened | Made | Ended | Measured

@@ -1,6 +1,7 @@
 """Who is next: fair between clients, thrifty with model changes. Pure functions over plain values.
 
-Clients take turns, so one client's hundred jobs do not starve another's one; a client's own jobs keep their order.
+Clients take turns, so one client's hundred jobs do not starve another's one; a client's own jobs keep their order,
+which is the client's to change.
 Changing models is the slowest thing that a worker does, so a client whose next job is for the loaded model may
 overtake, unless the one to be overtaken has waited `PATIENCE` already.
 """
@@ -20,7 +21,7 @@ PATIENCE = timedelta(seconds=60)
 class Waiting:
     """What the scheduler needs to know of a queued job."""
 
-    sequence: int
+    rank: int
     job_id: str
     client: str
     model: str
@@ -51,16 +52,16 @@ def order(waiting: Iterable[Waiting], turns: Mapping[str, int], loaded: str | No
 
 
 def _lines(waiting: Iterable[Waiting]) -> dict[str, deque[Waiting]]:
-    """Each client's jobs, oldest first."""
+    """Each client's jobs in their order."""
     lines: dict[str, deque[Waiting]] = {}
-    for job in sorted(waiting, key=lambda job: job.sequence):
+    for job in sorted(waiting, key=lambda job: job.rank):
         lines.setdefault(job.client, deque()).append(job)
     return lines
 
 
 def _next(heads: list[Waiting], turns: Mapping[str, int], loaded: str | None, now: datetime) -> Waiting | None:
     def turn(job: Waiting) -> tuple[int, int]:
-        return turns.get(job.client, -1), job.sequence
+        return turns.get(job.client, -1), job.rank
 
     if not heads:
         return None

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import ErrorInfo
 from pipeline.events import SavedImage
-from pipeline.request import GenerationRequest
+from pipeline.request import GenerationRequest, Precision
 
 Status = Literal["queued", "loading", "running", "finished", "failed", "cancelled"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})
@@ -34,6 +34,31 @@ class Progress(BaseModel):
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
+
+
+class WorkerState(BaseModel):
+    """One worker at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    place: int
+    """Its number, from 0."""
+    status: Literal["off", "starting", "loading", "ready", "busy"]
+    device: str = ""
+    """What it computes on; empty until it is known."""
+    pid: int | None = None
+    model: str | None = None
+    """Id of the model that it holds."""
+    precision: Precision | None = None
+    """How that model's weights are held, once a picture was made with it."""
+    job_id: str | None = None
+    memory_bytes: int | None = None
+    """Main memory that its process takes."""
+    device_bytes: int | None = None
+    """Memory of its GPU that it holds; None without a GPU, or when it is not known yet."""
+    started_at: datetime | None = None
+    restarts: int = 0
+    """How often its process was replaced since the studio started."""
 
 
 class JobState(BaseModel):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,10 +40,13 @@ CREATE TABLE IF NOT EXISTS jobs (
     created_at      TEXT NOT NULL,
     started_at      TEXT,
     finished_at     TEXT,
+    rank            INTEGER,
     UNIQUE (client, idempotency_key)
 );
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, sequence);
 """
+_LATER_COLUMNS = {"rank": "INTEGER"}
+"""Columns that tables from before do not have."""
 _log = logging.getLogger(__name__)
 _WARNINGS = TypeAdapter(tuple[str, ...])
 
@@ -52,6 +56,8 @@ class JobRow:
     """A job as it is stored."""
 
     sequence: int
+    rank: int
+    """Its place among its client's jobs: its `sequence`, until it is moved."""
     id: str
     client: str
     status: Status
@@ -82,6 +88,7 @@ class JobStore:
         # Safe in any crash of the process; only a power cut can lose the last moments. Saves a flush for each change.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
+        self._add_later_columns()
 
     def add(
         self,
@@ -128,8 +135,14 @@ class JobStore:
         )
 
     def queued(self) -> list[JobRow]:
-        """The waiting jobs, oldest first."""
-        return self._rows("SELECT * FROM jobs WHERE status = 'queued' ORDER BY sequence")
+        """The waiting jobs by their rank: oldest first, until some are moved."""
+        rows = self._rows("SELECT * FROM jobs WHERE status = 'queued'")
+        return sorted(rows, key=lambda row: (row.rank, row.sequence))
+
+    def rerank(self, ranks: Mapping[str, int]) -> None:
+        """Give jobs other ranks."""
+        for job_id, rank in ranks.items():
+            self._update(job_id, rank=rank)
 
     def begin(self, job_id: str) -> None:
         """A worker takes the job: it loads, and one more attempt is counted."""
@@ -160,6 +173,12 @@ class JobStore:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _add_later_columns(self) -> None:
+        known = {row["name"] for row in self._connection.execute("PRAGMA table_info(jobs)")}
+        for name, kind in _LATER_COLUMNS.items():
+            if name not in known:
+                self._connection.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
 
     def _update(self, job_id: str, **columns: str | int | None) -> None:
         with self._lock:
@@ -193,6 +212,7 @@ def _time(text: str | None) -> datetime | None:
 def _read(row: dict[str, Any]) -> JobRow:
     return JobRow(
         sequence=row["sequence"],
+        rank=row["sequence"] if row["rank"] is None else row["rank"],
         id=row["id"],
         client=row["client"],
         status=row["status"],

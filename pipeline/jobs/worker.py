@@ -11,16 +11,21 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, cast
 
+import psutil
+
+from pipeline.jobs.printed import Printed
 from pipeline.jobs.protocol import FromWorker, ToWorker
 from pipeline.models.registry import ROOT
 
 _TAIL = 4000
+_LAST_WORDS = 1.0
+"""Seconds for what a child printed to arrive after its end."""
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """torch's threads sleep while they wait for each other. By default they spin, which on cores that have other work too
 makes a picture take hundreds of times as long."""
@@ -41,21 +46,31 @@ class Worker:
         `on_exit` gets the exit code (negative: the signal) and the end of what the child printed.
         """
         self._on_message, self._on_exit = on_message, on_exit
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self.started_at = time.time()
+        """When it was started, in seconds since the epoch."""
         self._sending = threading.Lock()
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.jobs.child", *map(str, folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._printed,
+            stderr=subprocess.PIPE,
             env={**_PATIENT_THREADS, **os.environ, **environment, "PYTHONPATH": path},
         )
+        self.printed = Printed(cast(IO[bytes], self._process.stderr))
         self._reader = threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True)
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Main memory that the child takes; None when it is gone."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return None
 
     def listen(self) -> None:
         """Begin to call back."""
@@ -94,13 +109,8 @@ class Worker:
                 break
             self._on_message(self, message)
         code = self._process.wait()
-        self._on_exit(self, code, self._tail())
+        self._on_exit(self, code, self.printed.tail(_TAIL, _LAST_WORDS))
         stdout.close()
-
-    def _tail(self) -> str:
-        size = self._printed.seek(0, os.SEEK_END)
-        self._printed.seek(max(0, size - _TAIL))
-        return self._printed.read().decode(errors="replace")
 
 
 def cause(code: int) -> str:

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from pipeline.errors import EngineFailed, InvalidRequest
 from pipeline.models import cache
 from pipeline.models.cache import CacheEntry
-from pipeline.models.files import hub, stored
+from pipeline.models.checker import Checker, CheckState
+from pipeline.models.files import account, hub, stored
 from pipeline.models.files.fetch import Fetcher, FetchState
 from pipeline.models.files.stored import Inventory, Problem
 from pipeline.models.finding import Finding
@@ -36,11 +37,13 @@ class Library:
         self._settings = settings
         self.refresh()
         self._fetcher = Fetcher()
+        self._checker = Checker(lambda record: self.check([record.id])[record.id])
         self.shelf = Shelf(settings.weights)
 
     def close(self) -> None:
-        """Stop what is being fetched; what is here stays."""
+        """Stop what is being fetched and checked; what is here stays."""
         self._fetcher.close()
+        self._checker.close()
 
     # -- records ------------------------------------------------------------------------------------------------
 
@@ -115,6 +118,10 @@ class Library:
         are removed, so that the next fetch brings them again. Raises `UnknownModel`."""
         return stored.verify(self.find(model), drop=True)
 
+    def account(self) -> str:
+        """Name of the Hugging Face account whose token is set. Asks the hub; raises `ModelUnavailable`."""
+        return account.account()
+
     def remove_files(self, model: str) -> int:
         """Delete a checkpoint's files from the hub's cache, but for those that others need, and its quantised
         components; returns the bytes.
@@ -155,3 +162,12 @@ class Library:
                 "Run `python -m pipeline doctor`; it says what is missing.",
                 details=done.stderr[-4000:],
             ) from None
+
+    def start_check(self, model: str) -> CheckState:
+        """Begin to check a checkpoint in the background: its files, or whether it may be had, and the self-test.
+        Raises `UnknownModel`."""
+        return self._checker.start(self.find(model))
+
+    def checks(self) -> list[CheckState]:
+        """The checks of this process, the last one of each checkpoint."""
+        return self._checker.states()

@@ -148,6 +148,9 @@ class ModelRecord(_Data):
 
     def check(self, request: GenerationRequest) -> None:
         """Raise `InvalidRequest` for what this model cannot take."""
+        from pipeline.models import schedulers  # which imports this module
+
+        schedulers.check(self, request.scheduler)
         for field in ("width", "height"):
             side = getattr(request, field)
             if side is not None and not self.size.fits(side):

@@ -108,6 +108,27 @@ def test_an_unknown_model_and_an_unknown_job_are_not_found(client: TestClient) -
         assert answer.json()["code"] == "not_found"
 
 
+def test_a_waiting_job_is_moved_before_its_clients_others(client: TestClient) -> None:
+    front = submit(client, num_inference_steps=1000, num_images=16).json()["id"]
+    first, second = (submit(client).json()["id"] for _ in range(2))
+
+    answer = client.post(f"/api/v1/jobs/{second}/move", json={"to": "first"})
+
+    assert (answer.status_code, answer.json()["position"]) == (200, 1)
+    assert client.get(f"/api/v1/jobs/{first}").json()["position"] == 2
+    for job_id in (second, first, front):
+        client.delete(f"/api/v1/jobs/{job_id}")
+    ended = client.post(f"/api/v1/jobs/{second}/move", json={"to": "last"})
+    assert (ended.status_code, ended.json()["status"]) == (200, "cancelled")
+
+
+def test_a_move_to_nowhere_and_of_an_unknown_job_are_refused(client: TestClient) -> None:
+    job_id = submit(client).json()["id"]
+    refused = client.post(f"/api/v1/jobs/{job_id}/move", json={"to": "the moon"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert client.post("/api/v1/jobs/nobody/move", json={"to": "first"}).status_code == 404
+
+
 def test_who_asked_for_a_job_stays_private(client: TestClient) -> None:
     client.cookies.set("darkroom_client", "alice")
     job_id = submit(client).json()["id"]

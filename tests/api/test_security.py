@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from api.security import CLIENT_COOKIE, MAX_BODY, SESSION_COOKIE
+from api.security import CLIENT_COOKIE, MAX_BODY, SESSION_COOKIE, UPLOADS, Gate
+from pipeline.studio import Studio
+
+ROOT = Path(__file__).parents[2]
 
 PAGE = {"Accept": "text/html"}
 
@@ -55,6 +61,36 @@ def test_a_large_body_is_refused_before_and_while_it_is_read(client: TestClient)
         answer = client.post("/api/v1/jobs", content=body, headers=json_type)
         assert answer.status_code == 413
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.fixture
+def reader(studio: Studio) -> TestClient:
+    """A client of the door with an application behind it that reads every body to its end, as the pages do."""
+    app = FastAPI()
+    app.state.studio = studio
+    app.add_middleware(Gate)
+
+    @app.api_route("/{path:path}", methods=["PUT", "POST"])
+    async def read(request: Request) -> int:
+        return sum([len(part) async for part in request.stream()])
+
+    return TestClient(app, base_url="http://localhost:8501")
+
+
+def test_a_file_for_the_pages_may_be_as_large_as_their_configuration_says(reader: TestClient) -> None:
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    most = settings["server"]["maxUploadSize"]
+    for megabytes, status in ((2, 200), (most, 200), (most + 1, 413)):
+        announced = reader.put(f"{UPLOADS}session/file", content=b"x" * megabytes * 2**20)
+        counted = reader.put(f"{UPLOADS}session/file", content=(b"x" * 2**20 for _ in range(megabytes)))
+        assert (announced.status_code, counted.status_code) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", f"{UPLOADS}session/file"), ("PUT", "/api/v1/jobs"), ("PUT", "/_stcore/other")]
+)
+def test_nothing_else_may_be_as_large_as_a_file(reader: TestClient, method: str, path: str) -> None:
+    assert reader.request(method, path, content=b"x" * (MAX_BODY + 1)).status_code == 413
 
 
 def test_without_the_token_programs_get_401_and_people_the_form(guarded: TestClient) -> None:

@@ -48,6 +48,21 @@ def test_an_offload_that_is_ignored_is_warned_about(run: Callable[..., Run]) -> 
     assert made.pictures[0].recipe.offload == "none"
 
 
+def test_recipes_tell_how_long_the_model_took_to_load_for_their_job(cache: Path, demo: ModelRecord) -> None:
+    engine, two = Engine(cache), parse_request(prompt="a red house", seed=7, num_inference_steps=1, num_images=2)
+
+    def seconds() -> list[float]:
+        made = engine.generate(two, demo, range(2), lambda event: None, lambda: False)
+        return [picture.recipe.load_seconds for picture in made]
+
+    first, second = seconds()
+    assert first == second > 0
+    assert seconds() == [0, 0], "it was there already"
+    engine.release()
+    engine.load(demo, two, lambda event: None)
+    assert seconds() == [0, 0], "it was made ready for nobody in particular"
+
+
 # -- memory that runs out
 
 

@@ -22,7 +22,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pipeline.engine import Engine, GenerationCancelled
-from pipeline.engine.generate import schedulers
 from pipeline.errors import EngineFailed
 from pipeline.events import Event, Loading, Preview, Step, Warned
 from pipeline.models.registry import ModelRecord, Registry
@@ -303,26 +302,6 @@ def test_another_scheduler_draws_another_picture_and_leaves_no_trace(
     assert made.pictures[0].recipe.scheduler == "EulerDiscreteScheduler"
     assert made.of(Preview)
     assert run(record).digests == own.digests
-
-
-@pytest.mark.parametrize(
-    ("family", "possible", "impossible"),
-    [
-        ("sana", "DPMSolverSinglestepScheduler", "DDIMScheduler"),
-        ("cogview3", "CogVideoXDDIMScheduler", "EulerDiscreteScheduler"),
-        ("pixart-alpha", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"),
-        ("pixart-sigma", "EulerDiscreteScheduler", "LMSDiscreteScheduler"),  # it needs scipy
-    ],
-)
-def test_only_schedulers_that_know_the_model_s_noise_are_offered(
-    engine: Engine, run: Runner, shop: Callable[..., ModelRecord], family: str, possible: str, impossible: str
-) -> None:
-    record = shop(family)
-    run(record)
-    offered = schedulers(engine._loaded.scheduler)
-    assert possible in offered
-    assert impossible not in offered
-    assert run(record, scheduler=possible).pictures
 
 
 def test_a_part_may_be_a_single_component_of_another_repository(run: Runner, engine: Engine, tmp_path: Path) -> None:

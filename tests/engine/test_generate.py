@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from diffusers import EulerDiscreteScheduler
 
 from pipeline.engine import Engine, GenerationCancelled
-from pipeline.engine.generate import scheduler_class
 from pipeline.errors import InvalidRequest
 from pipeline.events import Picture, Preview, Step, Warned
 from pipeline.models.registry import ModelRecord
@@ -157,12 +155,6 @@ def test_another_scheduler_is_refused_with_the_possible_ones(run: Runner, name: 
     with pytest.raises(InvalidRequest, match=f"{name}.*Possible: FlowMatchEulerDiscreteScheduler") as caught:
         run(scheduler=name)
     assert caught.value.info.field == "scheduler"
-
-
-def test_a_compatible_scheduler_is_found_by_its_name() -> None:
-    own = EulerDiscreteScheduler()
-    assert scheduler_class(own, None) is EulerDiscreteScheduler
-    assert scheduler_class(own, "DPMSolverMultistepScheduler").__name__ == "DPMSolverMultistepScheduler"
 
 
 def test_a_prompt_that_fits_is_not_warned_about(run: Runner) -> None:

@@ -1,13 +1,16 @@
 """Pictures to save: a few real pixels, and a complete recipe."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pipeline.events import Picture
+from pipeline.gallery import Gallery
 from pipeline.gallery.metadata import Origin
 from pipeline.request import Recipe
 
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ORIGIN = Origin(id="0123456789abcdef", job_id="job-1", index=0)
 
 
@@ -42,3 +45,13 @@ def make_picture(index: int = 0, **changes: Any) -> Picture:
     seed = changes.get("seed", 42)
     rgb = bytes((seed + place) % 256 for place in range(16 * 8 * 3))
     return Picture(index=index, rgb=rgb, recipe=make_recipe(rgb, **changes))
+
+
+def at(second: int, **changes: Any) -> Picture:
+    """A picture made so many seconds after noon."""
+    return make_picture(created_at=NOON + timedelta(seconds=second), **changes)
+
+
+def open_gallery(outputs: Path) -> Gallery:
+    """The gallery of a folder, as a studio opens it."""
+    return Gallery(outputs, outputs / ".darkroom" / "studio.db")

@@ -129,6 +129,16 @@ def test_cleaning_removes_what_a_killed_process_left_but_not_what_is_being_writt
     assert not left.exists()
 
 
+def test_cleaning_looks_into_every_folder_that_is_shown(tmp_path):
+    left, hidden = tmp_path / "demo" / "best" / ".a.png.part", tmp_path / ".git" / ".b.png.part"
+    for path in (left, hidden):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    files.clean(tmp_path)
+    assert (left.exists(), hidden.exists()) == (False, True)
+
+
 def test_a_write_that_the_disk_refuses_leaves_nothing_behind(tmp_path):
     answer = SPAWN.Queue()
     assert run(limited_write, tmp_path, answer) == 0
@@ -142,3 +152,42 @@ def test_pictures_are_found_in_subfolders_but_not_in_hidden_ones(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert [path.name for path in files.pictures(tmp_path)] == ["a.png", "b.PNG"]
+
+
+@pytest.mark.parametrize("name", [".a.png", "a.txt", "a.png.part", os.fsdecode(b"\xff.png")])
+def test_a_file_that_is_hidden_or_no_picture_or_has_no_readable_name_is_not_looked_at(name):
+    assert not files.is_picture(name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a b.PNG", "日本\u3000.png", "🐈\u200d⬛.png"])
+def test_a_picture_may_have_any_readable_name(name):
+    assert files.is_picture(name)
+
+
+def test_a_stamp_changes_when_a_file_is_written_anew(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+    first = files.stamp(path)
+    assert files.stamp(path) == first
+    os.utime(path, (1, 1))
+    assert files.stamp(path) != first
+    os.utime(path, ns=(first.modified, first.modified))
+    path.write_bytes(b"three")
+    assert files.stamp(path).size == 5
+    assert files.stamp(tmp_path) is None
+    assert files.stamp(tmp_path / "none") is None
+
+
+def test_a_picture_is_moved_with_its_text_and_never_onto_another(tmp_path):
+    first, second = (files.write_picture(tmp_path, make_recipe(model=model), b"png", model) for model in ("a", "b"))
+    moved = files.move_picture(first, second.parent)
+    assert moved.name == f"{first.stem}-2.png"
+    assert moved.with_suffix(".txt").read_text() == "a"
+    assert second.with_suffix(".txt").read_text() == "b"
+    assert sorted(path.suffix for path in tmp_path.rglob("*") if path.is_file()) == [".png", ".png", ".txt", ".txt"]
+
+
+def test_a_picture_that_cannot_be_moved_stays_and_leaves_nothing_behind(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.move_picture(tmp_path / "gone.png", tmp_path / "demo")
+    assert list((tmp_path / "demo").iterdir()) == []

@@ -1,34 +1,20 @@
-import io
 import multiprocessing
 import os
 import resource
-import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from pipeline.errors import NotFound, OutputUnwritable
-from pipeline.gallery import Gallery, encode_png, files, read_recipe
+from pipeline.errors import InvalidRequest, NotFound, OutputUnwritable
+from pipeline.gallery import files, read_recipe
 from pipeline.gallery.index import Index
-from tests.gallery.pictures import ORIGIN, make_picture
+from pipeline.gallery.query import ImageQuery
+from tests.gallery.pictures import at, make_picture, open_gallery
 
 SPAWN = multiprocessing.get_context("spawn")
-START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-
-
-def open_gallery(outputs: Path) -> Gallery:
-    return Gallery(outputs, outputs / ".darkroom" / "studio.db")
-
-
-def at(second: int, **changes):
-    """A picture made so many seconds after noon."""
-    return make_picture(created_at=START + timedelta(seconds=second), **changes)
 
 
 def save_many(outputs: Path, job_id: str, go) -> None:
@@ -37,11 +23,6 @@ def save_many(outputs: Path, job_id: str, go) -> None:
     for index in range(20):
         assert not gallery.save(make_picture(index), job_id).unsaved
     gallery.close()
-
-
-def die_between_file_and_row(outputs: Path) -> None:
-    Index.put = lambda self, images: os.kill(os.getpid(), signal.SIGKILL) if list(images) else None
-    open_gallery(outputs).save(make_picture(index=2), "job-killed")
 
 
 def save_while_no_file_may_grow(outputs: Path, answer) -> None:
@@ -60,40 +41,6 @@ def spawn(target, *arguments) -> int | None:
     child.start()
     child.join()
     return child.exitcode
-
-
-@pytest.fixture
-def outputs(tmp_path):
-    return tmp_path / "outputs"
-
-
-@pytest.fixture
-def gallery(outputs):
-    gallery = open_gallery(outputs)
-    yield gallery
-    gallery.close()
-
-
-@pytest.fixture
-def blocked(tmp_path):
-    """A gallery whose outputs folder cannot be: a file has its place. `tmp_path / "outputs"` as in the others."""
-    place = tmp_path / "outputs"
-    place.write_text("in the way")
-    gallery = open_gallery(place)
-    yield gallery
-    gallery.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("this account may not mount a small disk")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 # -- saving and finding
@@ -121,7 +68,13 @@ def test_ids_are_never_the_same_even_for_the_same_picture(gallery):
 
 @pytest.mark.parametrize("image_id", ["nothing", "../../etc/passwd", "' OR 1=1 --", ""])
 def test_an_unknown_id_is_not_found(gallery, image_id):
-    for ask in (gallery.find, gallery.png, gallery.thumbnail, gallery.delete):
+    for ask in (
+        gallery.find,
+        gallery.png,
+        gallery.thumbnail,
+        gallery.mark,
+        lambda image_id: gallery.archive([image_id]),
+    ):
         with pytest.raises(NotFound, match="There is no image"):
             ask(image_id)
 
@@ -179,85 +132,6 @@ def test_threads_save_and_read_at_once(gallery):
 
 
 # -- the index and the disk
-
-
-def test_the_index_is_rebuilt_from_the_pictures_alone(outputs):
-    gallery = open_gallery(outputs)
-    before = [gallery.save(at(second, index=second), "job-1") for second in range(3)]
-    gallery.close()
-    shutil.rmtree(outputs / ".darkroom")
-    gallery = open_gallery(outputs)
-    assert gallery.recent() == before[::-1]
-    assert gallery.rebuild() == 3
-    assert gallery.recent() == before[::-1]
-    gallery.close()
-
-
-def test_a_picture_whose_process_was_killed_before_its_row_is_found_at_the_next_start(outputs):
-    assert spawn(die_between_file_and_row, outputs) == -signal.SIGKILL
-    gallery = open_gallery(outputs)
-    [image] = gallery.recent()
-    assert (image.job_id, image.index) == ("job-killed", 2)
-    gallery.close()
-
-
-def test_pictures_of_other_tools_are_left_alone(gallery, outputs):
-    Image.new("RGB", (4, 4)).save(outputs / "holiday.png")
-    (outputs / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    gallery.save(make_picture(), "job-1")
-    assert gallery.rebuild() == 1
-    assert (outputs / "holiday.png").exists()
-
-
-def test_a_deleted_file_is_not_found_and_no_longer_listed(gallery):
-    image, other = (gallery.save(at(second), "job-1") for second in range(2))
-    image.path.unlink()
-    with pytest.raises(NotFound, match="was moved or deleted"):
-        gallery.png(image.id)
-    assert gallery.recent() == gallery.of_job("job-1") == [other]
-
-
-def test_a_page_is_full_although_files_of_it_were_deleted(gallery):
-    images = [gallery.save(at(second), "job-1") for second in range(6)]
-    images[5].path.unlink()
-    images[4].path.unlink()
-    assert gallery.recent(limit=2) == [images[3], images[2]]
-
-
-def test_a_moved_file_keeps_its_id(gallery, outputs):
-    image = gallery.save(make_picture(), "job-1")
-    target = outputs / "best" / "mine.png"
-    target.parent.mkdir()
-    image.path.rename(target)
-    assert gallery.rebuild() == 1
-    assert gallery.find(image.id).path == target
-    assert gallery.recent() == [image.model_copy(update={"path": target})]
-
-
-def test_a_copied_file_does_not_take_the_place_of_the_first(outputs):
-    gallery = open_gallery(outputs)
-    image = gallery.save(make_picture(), "job-1")
-    shutil.copy(image.path, outputs / "a-copy.png")
-    gallery.rebuild()
-    assert gallery.find(image.id) == image
-    gallery.close()
-    gallery = open_gallery(outputs)
-    assert gallery.recent() == [image]
-    gallery.close()
-
-
-def test_a_picture_without_its_id_gets_one_that_stays(gallery, outputs):
-    with Image.open(io.BytesIO(encode_png(make_picture(), ORIGIN))) as image:
-        from PIL.PngImagePlugin import PngInfo
-
-        chunks = PngInfo()
-        chunks.add_itxt("darkroom", image.info["darkroom"])
-        image.save(outputs / "edited.png", pnginfo=chunks)
-    gallery.rebuild()
-    [first] = gallery.recent()
-    gallery.rebuild()
-    assert gallery.recent() == [first]
-    assert first.id != ORIGIN.id
 
 
 def test_leftovers_of_killed_processes_are_removed_at_the_start(outputs):
@@ -350,14 +224,6 @@ def test_pages_mix_kept_and_saved_pictures(gallery, monkeypatch):
     assert [[image.seed for image in page] for page in pages] == [[5, 4], [3, 2], [1, 0], []]
 
 
-def test_a_kept_picture_can_be_deleted(blocked):
-    image = blocked.save(make_picture(), "job-1")
-    blocked.delete(image.id)
-    with pytest.raises(NotFound):
-        blocked.find(image.id)
-    assert blocked.retry_unsaved() == []
-
-
 def test_a_disk_that_fills_up_keeps_the_picture_until_it_has_room_again(outputs):
     answer = SPAWN.Queue()
     assert spawn(save_while_no_file_may_grow, outputs, answer) == 0
@@ -395,37 +261,86 @@ def test_a_read_only_disk_still_shows_its_pictures(small_disk):
     assert gallery.thumbnail(image.id)
     with pytest.raises(OutputUnwritable, match="Read-only file system"):
         gallery.check_writable()
-    with pytest.raises(OutputUnwritable, match="cannot be deleted"):
-        gallery.delete(image.id)
+    for change in (lambda: gallery.delete([image.id]), lambda: gallery.mark(image.id, rating=1)):
+        with pytest.raises(OutputUnwritable, match="cannot be"):
+            change()
+    assert gallery.recent() == [image]
     assert "Read-only file system" in gallery.save(at(1), "job-1").unsaved
     gallery.close()
 
 
-# -- thumbnails and deleting
+# -- searching and marking
 
 
-def test_a_thumbnail_is_a_webp_that_fits_and_is_made_once(gallery, outputs):
+def test_a_search_finds_saved_and_kept_pictures_alike(gallery, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    saved = gallery.save(at(0, prompt="a red Boat"), "job-1")
+    gallery.save(at(1, prompt="a house"), "job-1")
+    monkeypatch.setattr(files, "write_picture", refuse)
+    kept = gallery.save(at(2, prompt="a blue boat", width=16, model="other"), "job-1")
+    gallery.save(at(3, prompt="a garden"), "job-1")
+    page = gallery.search(ImageQuery(text="BOAT"))
+    assert (page.images, page.total) == ((kept, saved), 2)
+    assert gallery.search(ImageQuery(text="boat", model="other")).images == (kept,)
+    assert gallery.search(ImageQuery(), limit=1, offset=1).images == (kept,)
+    assert gallery.search(ImageQuery(), limit=1, offset=1).total == 4
+    facets = gallery.facets()
+    assert facets.models == (("stabilityai/stable-diffusion-3.5-medium", 3), ("other", 1))
+    assert (facets.sizes, facets.total, facets.deleted) == (((16, 8, 4),), 4, 0)
+
+
+def test_a_mark_is_there_for_everybody_and_after_a_restart(gallery, outputs):
     image = gallery.save(make_picture(), "job-1")
-    webp = gallery.thumbnail(image.id, side=8)
-    with Image.open(io.BytesIO(webp)) as small:
-        assert (small.format, small.size) == ("WEBP", (8, 4))
-    [cached] = (outputs / ".darkroom" / "thumbnails").iterdir()
-    cached.write_bytes(b"from the cache")
-    assert gallery.thumbnail(image.id, side=8) == b"from the cache"
+    assert gallery.mark(image.id, favourite=True).favourite
+    marked = gallery.mark(image.id, rating=3)
+    assert (marked.favourite, marked.rating) == (True, 3)
+    again = open_gallery(outputs)
+    assert again.find(image.id) == again.of_job("job-1")[0] == marked
+    assert again.search(ImageQuery(favourite=True, min_rating=3)).images == (marked,)
+    assert not again.mark(image.id, favourite=False, rating=0).favourite
+    assert gallery.find(image.id) == image
+    again.close()
 
 
-def test_a_damaged_picture_has_no_thumbnail_but_a_sentence(gallery):
+@pytest.mark.parametrize("rating", [-1, 6])
+def test_a_picture_has_at_most_five_stars(gallery, rating):
     image = gallery.save(make_picture(), "job-1")
-    image.path.write_bytes(image.path.read_bytes()[:-60])
-    with pytest.raises(NotFound, match="is damaged"):
-        gallery.thumbnail(image.id)
+    with pytest.raises(InvalidRequest, match="stars"):
+        gallery.mark(image.id, rating=rating)
+    assert gallery.find(image.id).rating == 0
 
 
-def test_deleting_removes_picture_text_thumbnail_and_row(gallery, outputs):
-    image, other = (gallery.save(at(second), "job-1") for second in range(2))
-    gallery.thumbnail(image.id)
-    gallery.delete(image.id)
-    assert not image.path.exists()
-    assert not image.path.with_suffix(".txt").exists()
-    assert list((outputs / ".darkroom" / "thumbnails").iterdir()) == []
-    assert gallery.recent() == [other]
+def test_a_mark_on_a_kept_picture_stays_when_it_is_saved(gallery, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_picture", refuse)
+        image = gallery.save(make_picture(), "job-1")
+    assert gallery.mark(image.id, favourite=True).favourite
+    assert gallery.search(ImageQuery(favourite=True)).total == 1
+    [saved] = gallery.retry_unsaved()
+    assert saved.favourite
+    assert gallery.find(image.id) == saved
+
+
+def test_marks_are_refused_with_a_sentence_while_the_index_is_in_memory(blocked):
+    image = blocked.save(make_picture(), "job-1")
+    with pytest.raises(OutputUnwritable, match="The mark cannot be kept: the index"):
+        blocked.mark(image.id, favourite=True)
+    assert not blocked.find(image.id).favourite
+
+
+def test_two_processes_see_each_others_marks_and_deletions_at_once(gallery, outputs):
+    image = gallery.save(make_picture(), "job-1")
+    other = open_gallery(outputs)
+    other.mark(image.id, rating=2)
+    assert gallery.find(image.id).rating == 2
+    other.delete([image.id])
+    assert gallery.recent() == []
+    assert gallery.find(image.id).deleted
+    gallery.restore([image.id])
+    assert other.recent() == [gallery.find(image.id)]
+    other.close()

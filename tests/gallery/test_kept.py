@@ -30,3 +30,15 @@ def test_a_dropped_picture_is_gone_and_dropping_it_twice_is_fine():
     kept.drop(unsaved(1).id)
     kept.drop(unsaved(1).id)
     assert kept.get(unsaved(1).id) is None
+
+
+def test_a_picture_changes_hands_with_its_bytes_and_what_was_changed_of_it():
+    kept, deleted = Kept(), Kept()
+    kept.put(unsaved(1), b"png")
+    kept.update(unsaved(1).id, {"rating": 3})
+    kept.update(unsaved(2).id, {"rating": 3})
+    assert kept.hand_over(unsaved(1).id, deleted, deleted=True)
+    assert not kept.hand_over(unsaved(1).id, deleted, deleted=True)
+    image, png = deleted.get(unsaved(1).id)
+    assert (image.rating, image.deleted, png) == (3, True, b"png")
+    assert kept.images() == []

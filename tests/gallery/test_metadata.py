@@ -71,6 +71,16 @@ def test_the_a1111_text_is_written_in_the_standard_order():
     )
 
 
+def test_a_variation_is_written_as_other_tools_name_it():
+    settings = read_like_other_tools(a1111_text(make_recipe(variation_seed=7, variation_strength=0.25)))[2]
+    assert (settings["Variation seed"], settings["Variation seed strength"]) == ("7", "0.25")
+
+
+@pytest.mark.parametrize("unused", [{}, {"variation_seed": 7, "variation_strength": 0.0}])
+def test_without_a_variation_nothing_is_said_of_one(unused: dict[str, object]):
+    assert "Variation" not in a1111_text(make_recipe(**unused))
+
+
 def test_an_empty_negative_prompt_leaves_no_line():
     assert "Negative" not in a1111_text(make_recipe(negative_prompt=""))
 

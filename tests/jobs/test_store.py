@@ -74,6 +74,31 @@ def test_an_unknown_job_is_not_found() -> None:
         JobStore(None).get("nope")
 
 
+def test_jobs_wait_in_the_order_of_their_ranks_also_after_a_restart(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "studio.db")
+    for job_id in "abc":
+        add(store, job_id)
+    store.rerank({"c": 1, "a": 2, "b": 3})
+    add(store, "d")
+    store.close()
+    assert [row.id for row in JobStore(tmp_path / "studio.db").queued()] == ["c", "a", "b", "d"]
+
+
+def test_a_table_from_before_jobs_could_be_moved_is_taken_over(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "studio.db")
+    add(store, "a")
+    add(store, "b")
+    store.close()
+    with sqlite3.connect(tmp_path / "studio.db") as old:
+        old.execute("ALTER TABLE jobs DROP COLUMN rank")
+
+    after = JobStore(tmp_path / "studio.db")
+
+    assert [(row.id, row.rank) for row in after.queued()] == [("a", 1), ("b", 2)]
+    after.rerank({"a": 2, "b": 1})
+    assert [row.id for row in after.queued()] == ["b", "a"]
+
+
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path

@@ -139,8 +139,8 @@ def page(open_page: Callable[..., Page]) -> Page:
 
 def settled(page: Page) -> None:
     """Wait until Streamlit has drawn the page."""
+    page.wait_for_selector("[data-testid=stMain] [data-testid=stElementContainer]", state="attached")
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_selector("[data-testid=stSidebar]", state="attached")
 
 
 def _is_complaint(message: ConsoleMessage) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import tiny_settings
-from tests.ui.conftest import PATIENCE_MS, ROOT, Server, start, stop
+from tests.ui.conftest import PATIENCE_MS, ROOT, Server, settled, start, stop
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_the_web_process_never_loads_torch(server: Server) -> None:
     loaded = {Path(mapped.path).name for mapped in psutil.Process(server.process.pid).memory_maps()}
     assert not [name for name in loaded if name.startswith("libtorch")]
+
+
+def test_no_page_brings_pandas_and_its_seventy_megabytes_in(page: Page, server: Server) -> None:
+    [made] = server.get("/api/v1/images?limit=1").json()["images"]
+    chosen = f"?image={made['id']}"
+    for address in (f"/{chosen}", "/gallery", f"/gallery{chosen}", "/compare", "/models", "/system"):
+        page.goto(server.url + address)
+        settled(page)
+    mapped = [Path(mapped.path) for mapped in psutil.Process(server.process.pid).memory_maps()]
+    assert not [path for path in mapped if {"pandas", "pyarrow"} & set(path.parts)]
 
 
 def test_the_terminal_is_told_which_model_runs_and_what_computes(page: Page, server: Server) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidRequest
+from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, LoraUse
 from ui import form
@@ -28,10 +29,36 @@ def test_every_preset_is_a_size_that_the_model_takes_and_the_native_one_comes_fi
         record.check(GenerationRequest(prompt="x", width=width, height=height))
 
 
-def test_presets_have_many_shapes_of_about_the_native_area() -> None:
+def test_presets_are_the_sizes_that_people_ask_for_and_shapes_of_about_the_native_area() -> None:
     sizes = form.presets(LARGE, MAX_PIXELS)
-    assert {round(width / height, 1) for width, height in sizes} >= {0.7, 1.0, 1.5, 1.8}
-    assert all(0.9 < width * height / 1024**2 < 1.1 for width, height in sizes)
+    assert set(form.COMMON) <= set(sizes)
+    own = [(width, height) for width, height in sizes if (width, height) not in form.COMMON]
+    assert {round(width / height, 1) for width, height in own} >= {0.7, 1.5, 1.8}
+    assert all(0.9 < width * height / 1024**2 < 1.1 for width, height in own)
+
+
+def test_common_sizes_that_a_model_cannot_make_are_not_offered() -> None:
+    sizes = form.presets(FAST, MAX_PIXELS)
+    assert (1024, 768) in sizes
+    assert (1280, 720) not in sizes
+    assert (1024, 1024) not in form.presets(FAST, 512 * 512)
+
+
+def test_width_and_height_change_places() -> None:
+    turned = form.turned(form.blank(LARGE) | {"size": (1024, 768)}, LARGE, MAX_PIXELS)
+    assert turned == {"size": (768, 1024), "width": 768, "height": 1024}
+    own = {"size": form.CUSTOM, "width": 1024, "height": 768}
+    assert form.turned(form.blank(LARGE) | own, LARGE, MAX_PIXELS) == {
+        "size": form.CUSTOM,
+        "width": 768,
+        "height": 1024,
+    }
+
+
+def test_a_square_and_a_shape_that_a_model_has_only_one_way_round_cannot_be_turned() -> None:
+    assert form.turned(form.blank(LARGE), LARGE, MAX_PIXELS) is None
+    lying = SHAPED.model_copy(update={"size": SHAPED.size.model_copy(update={"shapes": ((1024, 1024), (1280, 768))})})
+    assert form.turned(form.blank(lying) | {"size": (1280, 768)}, lying, MAX_PIXELS) is None
 
 
 def test_a_model_of_one_size_offers_no_other() -> None:
@@ -54,6 +81,8 @@ def test_a_blank_form_asks_for_what_the_record_recommends() -> None:
         {"seed": 0, "guidance_scale": 1.0, "num_inference_steps": 1},
         {"width": 1248, "height": 832, "negative_prompt": "fog", "quantization": "nf4", "offload": "group"},
         {"width": 512, "height": 1024, "num_images": 4},
+        {"scheduler": "FlowMatchHeunDiscreteScheduler"},
+        {"seed": 5, "variation_seed": 9, "variation_strength": 0.2},
         {"quantization": "nf4-full", "component_quantization": {"transformer": "none"}},
         {"loras": (LoraUse(name="ink", weight=0.5), LoraUse(name="film.v2")), "vae": "clear"},
     ],
@@ -89,6 +118,17 @@ def test_what_a_model_leaves_no_choice_of_is_its_default_whatever_another_model_
 def test_a_size_that_a_model_of_fixed_shapes_cannot_make_becomes_its_native_one() -> None:
     filled = form.filled(GenerationRequest(prompt="a boat", width=512, height=512), SHAPED, MAX_PIXELS)
     assert filled["size"] == SHAPED.size.native
+
+
+def test_the_models_own_scheduler_is_no_change() -> None:
+    own = GenerationRequest(prompt="a boat", scheduler=schedulers.of(LARGE)[0])
+    filled = form.filled(own, LARGE, MAX_PIXELS)
+    assert filled["scheduler"] == form.OWN
+    assert form.changed(filled, LARGE) == 0
+
+
+def test_what_is_filled_in_has_no_style_for_its_prompt_is_whole() -> None:
+    assert form.filled(GenerationRequest(prompt="ink drawing of a boat"), LARGE, MAX_PIXELS)["style"] == ""
 
 
 def test_precision_is_chosen_for_components_with_linear_layers_only() -> None:

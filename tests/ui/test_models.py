@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from safetensors.numpy import save_file
 
 from tests.checkpoints import record_for
 from tests.conftest import tiny_settings, write_models
-from tests.hub_server import Fault, HubServer
+from tests.hub_server import TOKEN, Fault, HubServer
+from tests.ui.axe import grave_violations
 from tests.ui.conftest import Server, settled, start, stop
 from tests.ui.test_create import button, generate, jobs, shown
 
@@ -54,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, hub:
 
 
 def picker(page: Page) -> Locator:
-    return page.get_by_test_id("stSidebar").get_by_role("combobox").first
+    return page.get_by_role("combobox", name="Model", exact=True)
 
 
 def choose(page: Page, name: str) -> None:
@@ -179,29 +180,45 @@ def test_the_notes_of_a_model_are_folded_away(page: Page) -> None:
 def open_models(page: Page) -> None:
     page.get_by_role("link", name="Models").click()
     expect(page.get_by_role("heading", name="Models")).to_be_visible()
+    settled(page)
 
 
-def row(page: Page, name: str) -> Locator:
-    """The row of a model, by its heading."""
+def card(page: Page, name: str) -> Locator:
+    """The card of a model, by its heading."""
     return page.locator("[class*=st-key-model-]").filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
-def test_every_model_has_a_row_that_says_whether_it_fits_and_whose_terms_it_has(page: Page) -> None:
+def test_every_model_has_a_card_that_says_whether_it_fits_and_whose_terms_it_has(page: Page) -> None:
     open_models(page)
-    flux = row(page, "FLUX.1 [dev]")
+    flux = card(page, "FLUX.1 [dev]")
     expect(flux.locator(".plan")).to_contain_text("of RAM")
-    expect(flux).to_contain_text("gated")
+    expect(flux).to_contain_text("Gated")
+    expect(flux).to_contain_text("33.7 GB to download")
     expect(flux.get_by_role("button", name="Download 33.7 GB")).to_be_visible()
-    page.get_by_text("Here", exact=True).click()
-    expect(row(page, "Tiny")).to_be_visible()
-    expect(flux).to_have_count(0)
+    expect(card(page, "Darkroom demo")).to_contain_text("MB on disk")
+
+
+def test_models_are_found_by_words_and_by_what_is_here(page: Page) -> None:
+    open_models(page)
+    page.get_by_text("Here", exact=True).first.click()
+    expect(card(page, "FLUX.1 [dev]")).to_have_count(0)
+    expect(card(page, "Tiny")).to_be_visible()
+    page.get_by_text("All", exact=True).click()
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("turbo sdxl")
+    search.press("Enter")
+    expect(page.locator("[class*=st-key-model-]")).to_have_count(1)
+    expect(card(page, "SDXL-Turbo")).to_be_visible()
+    search.fill("no such thing")
+    search.press("Enter")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("No model is like that")
 
 
 def test_a_model_is_taken_to_the_form_with_what_it_recommends(page: Page) -> None:
     open_models(page)
-    row(page, "SDXL-Turbo").get_by_role("link", name="Use").click()
+    card(page, "SDXL-Turbo").get_by_role("link", name="Use").click()
     expect(page.get_by_label("Inference steps").first).to_be_visible()
-    expect(page.locator(".card").first).to_contain_text("Stability AI Non-Commercial")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("Stability AI Non-Commercial")
     expect(page.get_by_test_id("stSlider").filter(has_text="Inference steps")).to_contain_text("4")
 
 
@@ -221,7 +238,7 @@ def test_a_model_of_the_hub_is_added_fetched_deleted_and_forgotten(
     page.get_by_role("button", name="Add", exact=True).click()
     page.keyboard.press("Escape")
 
-    new = row(page, "new")
+    new = card(page, "new")
     new.get_by_role("button", name="Download").click()
     new.get_by_role("button", name="Delete files").click()
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -230,3 +247,59 @@ def test_a_model_of_the_hub_is_added_fetched_deleted_and_forgotten(
 
     new.get_by_role("button", name="Forget").click()
     expect(new).to_have_count(0)
+
+
+def test_files_in_the_weights_folder_are_found_and_those_of_no_use_say_why(page: Page, server: Server) -> None:
+    open_models(page)
+    checkpoints = server.outputs.parent / "weights" / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    (checkpoints / "old.ckpt").write_bytes(b"pickle")
+    button(page, "Add a model").click()
+    page.get_by_role("tab", name="A file of yours").click()
+    expect(page.get_by_text(str(checkpoints))).to_be_visible()
+    button(page, "Look again").click()
+    expect(page.get_by_text("old.ckpt")).to_contain_text("pickle")
+    expect(page.get_by_text("ink, ")).to_be_visible()
+
+
+def test_a_check_tells_what_it_found(page: Page) -> None:
+    open_models(page)
+    tiny = card(page, "Tiny")
+    tiny.get_by_role("button", name="Check").click()
+    expect(tiny.get_by_role("status")).to_contain_text("things are fine")
+
+
+def test_the_help_for_gated_models_never_shows_the_token(
+    hub: HubServer, tmp_path: Path, tiny_checkpoint: Path, browser: Browser
+) -> None:
+    """The hub of this test knows the token's account."""
+    settings = tiny_settings(tmp_path, tiny_checkpoint)
+    member = start(
+        settings, HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"), HF_TOKEN=TOKEN, DARKROOM_PRELOAD="false"
+    )
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(member.url + "/models")
+    settled(page)
+    page.get_by_role("button", name="Gated models").click()
+    expect(page.get_by_text("A Hugging Face token is set.")).to_be_visible()
+    page.get_by_role("button", name="Whose is it?").click()
+    expect(page.get_by_text("The hub knows it: member.")).to_be_visible()
+    assert TOKEN not in page.content()
+    context.close()
+    stop(member)
+
+
+def test_without_a_token_the_help_says_how_to_get_one(page: Page) -> None:
+    open_models(page)
+    button(page, "Gated models").click()
+    expect(page.get_by_text("No Hugging Face token is set.")).to_be_visible()
+    expect(page.get_by_text("huggingface.co/settings/tokens")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_of_models_is_accessible(page: Page, width: int) -> None:
+    open_models(page)
+    page.set_viewport_size({"width": width, "height": 900})
+    settled(page)
+    assert grave_violations(page) == []

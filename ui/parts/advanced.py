@@ -1,4 +1,4 @@
-"""The settings that few people touch: precision, offload, LoRAs and another VAE, as far as the model takes them."""
+"""The settings that few people touch: scheduler, precision, offload, LoRAs and another VAE, as the model takes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pipeline.models import schedulers
 from pipeline.models.own import extras
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
@@ -36,13 +37,32 @@ def draw(studio: Studio, record: ModelRecord) -> None:
     """The closed box at the end of the form; its label tells how much in it is not as it comes."""
     changed = form.changed(state, record)
     with st.expander("Advanced" + (f" · {changed} changed" if changed else ""), key="advanced"):
+        _scheduler(record)
         if record.nf4:
             _precision(record)
         if studio.engine.hardware.gpus:
             _offload()
         _loras(studio, record)
         _vae(studio, record)
-        st.caption("The scheduler is the model's own.")
+
+
+def _scheduler(record: ModelRecord) -> None:
+    """How noise is taken away from step to step; only where there is a choice."""
+    names = schedulers.of(record)
+    if len(names) < 2:
+        return
+    own = f"{schedulers.label(names[0])}, the model's own"
+    options = dict.fromkeys([form.OWN, *names[1:], state.scheduler])
+    advice = "How noise becomes a picture, step by step. Another one draws another picture from the same seed."
+    st.selectbox(
+        "Scheduler",
+        options,
+        key="scheduler",
+        format_func=lambda name: schedulers.label(name) if name else own,
+        help=advice,
+        **KEEP,
+    )
+    problems.under("scheduler")
 
 
 def _precision(record: ModelRecord) -> None:
@@ -96,5 +116,6 @@ def _vae(studio: Studio, record: ModelRecord) -> None:
     options = list(dict.fromkeys([None, *fitting, state.vae]))
     if len(options) == 1:
         return
-    st.selectbox("VAE", options, key="vae", format_func=lambda name: name or "The model's own", **KEEP)
+    own = "The model's own"
+    st.selectbox("VAE", options, key="vae", format_func=lambda name: name or own, placeholder=own, **KEEP)
     problems.under("vae")

@@ -37,10 +37,10 @@ def recent(studio: Studio, shown: SavedImage | None) -> None:
 
 
 def _draw(key: str, width: str, label: str, images: Sequence[SavedImage], shown: SavedImage | None) -> None:
-    items = [
+    items = tuple(  # for a list Streamlit would load pandas, to see whether it is a table
         {"id": image.id, "src": text.thumbnail_url(image.id), "alt": f"{image.recipe.prompt}, seed {image.seed}"}
         for image in images
-    ]
+    )
 
     def pick() -> None:
         st.query_params["image"] = st.session_state[key].picked

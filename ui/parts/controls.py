@@ -8,10 +8,11 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.models.registry import ModelRecord
+from pipeline.models.tokens import TokenCount
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import actions, form
-from ui.parts import advanced, model_card, problems, text
+from ui.parts import advanced, estimate, history, ideas, model_card, problems, restore, style, text
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
@@ -20,22 +21,25 @@ KEEP: dict[str, Any] = {"persist_state": "session"}
 
 def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord:
     """Draw the form and return the model that is chosen in it."""
-    actions.begin(studio, client)
     problems.begin()
-    record = model_card.draw(studio)
-    _prompts(studio, record)
-    _size(record, studio.settings.max_pixels)
-    _steps(record)
-    _guidance(record)
-    _seed(picture)
-    _count()
-    advanced.draw(studio, record)
+    with st.container(key="form", gap="xsmall"):
+        record = studio.models.find(state.model)
+        _prompts(studio, client, record)
+        style.draw(studio, record)
+        record = model_card.draw(studio)
+        _size(record, studio.settings.max_pixels)
+        _steps(record)
+        _guidance(record)
+        _seed(picture)
+        _count()
+        advanced.draw(studio, record)
     return record
 
 
-def button(studio: Studio, client: str) -> None:
-    """The button that queues a job, and the reason above it when it could not."""
+def button(studio: Studio, client: str, record: ModelRecord) -> None:
+    """The button that queues a job, what that would take, and the reason above it when it could not."""
     problems.elsewhere()
+    estimate.line(studio, client, record)
     st.button(
         "Generate image",
         type="primary",
@@ -47,31 +51,46 @@ def button(studio: Studio, client: str) -> None:
     )
 
 
-def _prompts(studio: Studio, record: ModelRecord) -> None:
+def _prompts(studio: Studio, client: str, record: ModelRecord) -> None:
     hint = next(iter(record.examples), None)
-    st.text_area("Prompt", key="prompt", height=110, placeholder=hint, **KEEP)
-    _tokens(studio, record, state.prompt)
+    sent = actions.sent(studio, record)
+    count = _counted(studio, record, str(sent["prompt"]), "prompt-count")
+    st.text_area("Prompt", key="prompt", height=118, placeholder=hint, **KEEP)
+    _warn_of_cut(count)
     problems.under("prompt")
-    if record.negative_prompt:
-        help_text = "What the picture should not show."
-        st.text_area("Negative prompt", key="negative_prompt", height=68, help=help_text, **KEEP)
-        _tokens(studio, record, state.negative_prompt)
-        _ignored(record)
-        problems.under("negative_prompt")
+    with st.container(horizontal=True, gap="xsmall", key="prompt-tools", wrap=False):
+        ideas.popover(record)
+        history.popover(studio, client)
+        restore.popover(studio)
+    with st.container(key="negative", gap="xsmall"):
+        if record.negative_prompt:
+            count = _counted(studio, record, str(sent["negative_prompt"]), "negative-count")
+            help_text = "What the picture should not show."
+            st.text_area("Negative prompt", key="negative_prompt", height=68, help=help_text, **KEEP)
+            _warn_of_cut(count)
+            _ignored(record)
+            problems.under("negative_prompt")
 
 
-def _tokens(studio: Studio, record: ModelRecord, prompt: str) -> None:
-    """How much of what the model reads is used; a warning before it would cut the end."""
-    place = st.container()  # there even when empty: see `problems`
+def _counted(studio: Studio, record: ModelRecord, prompt: str, key: str) -> TokenCount | None:
+    """How much of what the model reads is used, on the line of the field's name; None for no words."""
+    place = st.container(key=key)  # there even when empty: see `problems`
     if not prompt.strip():
-        return
+        return None
     count = studio.count_tokens(record.id, prompt)
     about = "" if count.exact else "about "
-    if count.tokens > count.limit:
-        warning = f"{about}{count.tokens} tokens: the model reads the first {count.limit} and cuts the rest."
-        place.html(f'<p class="tokens over" role="status">{warning.capitalize()}</p>')
-    else:
+    if count.tokens <= count.limit:
         place.html(f'<p class="tokens">{about}{count.tokens} of {count.limit} tokens</p>')
+    return count
+
+
+def _warn_of_cut(count: TokenCount | None) -> None:
+    """Say before the model would cut the end."""
+    place = st.container()
+    if count is not None and count.tokens > count.limit:
+        about = "" if count.exact else "about "
+        warning = f"{about}{count.tokens} tokens: the model reads the first {count.limit} and cuts the rest."
+        place.html(f'<p class="tokens over" role="status">{warning[0].upper()}{warning[1:]}</p>')
 
 
 def _ignored(record: ModelRecord) -> None:
@@ -89,14 +108,26 @@ def _size(record: ModelRecord, max_pixels: int) -> None:
         return
     own = {} if record.size.shapes else {form.CUSTOM: "Another size"}
     options = sizes | own
-    st.selectbox("Size", options, key="size", format_func=lambda size: options[size], **KEEP)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="size-row", wrap=False):
+        st.selectbox("Size", options, key="size", format_func=lambda size: options[size], **KEEP)
+        turned = form.turned(state, record, max_pixels)
+        st.button(
+            "Swap width and height",
+            icon=":material/swap_horiz:",
+            key="swap",
+            help="Swap width and height",
+            disabled=turned is None,
+            on_click=actions.turn,
+            args=(turned,),
+        )
+    place = st.container()
     if state.size == form.CUSTOM:
         limits: dict[str, Any] = {
             "min_value": record.size.min,
             "max_value": record.size.max,
             "step": record.size.multiple,
         }
-        across, down = st.columns(2)
+        across, down = place.columns(2)
         across.number_input("Width", key="width", **limits, **KEEP)
         down.number_input("Height", key="height", **limits, **KEEP)
     problems.under("width", "height")
@@ -168,7 +199,25 @@ def _seed(picture: SavedImage | None) -> None:
             on_click=actions.keep_seed,
             args=(seed,),
         )
-    problems.under("seed")
+    with st.container():
+        if state.variation_strength > 0:
+            _variation()
+    problems.under("seed", "variation_seed", "variation_strength")
+
+
+def _variation() -> None:
+    """That the form stands for a variation, and the way out of it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key="row-variation", wrap=False):
+        words = f"A variation: {state.variation_strength:g} towards seed {state.variation_seed}"
+        st.html(f'<p class="tokens left">{words}</p>')
+        st.button(
+            "Make no variation",
+            icon=":material/close:",
+            type="tertiary",
+            key="no-variation",
+            help="Make the picture of the seed itself",
+            on_click=actions.no_variation,
+        )
 
 
 def _count() -> None:

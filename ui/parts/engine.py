@@ -33,7 +33,8 @@ def line(studio: Studio) -> None:
         words = text.plain(f"{WORDS[engine.status]} · {engine.hardware.best.label}{jobs}")
         st.html(f'<p class="engine {engine.status}" role="status"><i></i>{words}</p>')
 
-    draw()
+    with st.container(key="live-engine"):
+        draw()
 
 
 def trouble(studio: Studio) -> None:

@@ -1,4 +1,4 @@
-"""A job under way: its progress and preview, live over the job's own event stream, and the way to cancel it."""
+"""A job under way: its progress and preview, live over the job's own event stream, and its owner's way to cancel it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import streamlit as st
 
 from pipeline.jobs.state import JobState
 from pipeline.studio import Studio
+from ui import shared
 from ui.parts import text
 
 HERE = Path(__file__).parent
@@ -47,4 +48,7 @@ def follow(studio: Studio, job: JobState) -> None:
         st.warning(text.escaped(warning), icon=":material/info:")
     if job.restarted:
         st.info("The studio stopped while this job ran, so it was queued again.", icon=":material/restart_alt:")
-    st.button("Cancel", icon=":material/close:", key="cancel", on_click=studio.job(job.id).cancel)
+    if job.client == shared.client():
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=studio.job(job.id).cancel)
+    else:
+        st.html('<p class="card">Somebody else asked for this picture.</p>')

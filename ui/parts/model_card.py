@@ -20,10 +20,11 @@ KEEP: dict[str, Any] = {"persist_state": "session"}
 def draw(studio: Studio) -> ModelRecord:
     """The picker and what stands below it; returns the model that is chosen."""
     record = _picker(studio)
-    st.html(_facts(record) + _plan(studio, record) + _why(studio, record))
-    weights.draw(studio, record)
+    st.html(_plan(studio, record) + _why(studio, record))
+    with st.container():
+        weights.draw(studio, record)
     problems.under("model")
-    _about(record)
+    _about(studio, record)
     return record
 
 
@@ -48,10 +49,6 @@ def _name(record: ModelRecord, files: Inventory) -> str:
     return f"{record.name} · ↓ {text.size(files.bytes_total)}" if files.bytes_total else f"{record.name} · ↓"
 
 
-def _facts(record: ModelRecord) -> str:
-    return f'<p class="card">{text.parameters(record)} · {text.licence(record)}</p>'
-
-
 def _plan(studio: Studio, record: ModelRecord) -> str:
     """Whether what the form asks for fits this machine, in one line."""
     request = form.without_prompt(state, record)
@@ -63,15 +60,18 @@ def _plan(studio: Studio, record: ModelRecord) -> str:
 
 
 def _why(studio: Studio, record: ModelRecord) -> str:
-    """Why the default is the default, and what to do to get the better one."""
+    """Why the default is the default; what would bring the better one is told under the model's facts."""
     choice = studio.default
-    if record.id != choice.record.id:
-        return ""
-    return f'<p class="card why">{text.plain(f"{choice.reason} {choice.remedy}".strip())}</p>'
+    return f'<p class="card why">{text.plain(choice.reason)}</p>' if record.id == choice.record.id else ""
 
 
-def _about(record: ModelRecord) -> None:
-    """What the model is good at, and its pitfalls, folded away."""
-    with st.expander("About this model", type="compact", key="about"):
+def _about(studio: Studio, record: ModelRecord) -> None:
+    """Its size and terms, what it is good at, and its pitfalls, folded away."""
+    choice = studio.default
+    remedy = f'<p class="card">{text.plain(choice.remedy)}</p>' if record.id == choice.record.id else ""
+    with st.expander(f"{text.parameters(record)} · {text.escaped(record.licence.name)}", type="compact", key="about"):
         notes = "".join(f"<li>{text.plain(note)}</li>" for note in record.notes)
-        st.html(f'<p class="card">{text.plain(record.summary)}</p><ul class="notes">{notes}</ul>')
+        st.html(
+            f'<div class="about"><p class="card">{text.plain(record.summary)}</p><p class="card">Licence: '
+            f'{text.licence(record)}</p>{remedy}<ul class="notes">{notes}</ul></div>'
+        )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pipeline.events import SavedImage
+from pipeline.models import schedulers
 from pipeline.request import Recipe
 from pipeline.studio import Studio
 from ui import actions
-from ui.parts import text
+from ui.parts import picture_path, text
+
+GALLERY = Path(__file__).parents[1] / "gallery.py"
+VARIATION = 0.15
+"""How much of the noise is exchanged for more of a picture, to begin with."""
 
 
 def show(image: SavedImage) -> None:
@@ -32,30 +39,106 @@ def previous(image: SavedImage) -> None:
     )
 
 
-def details(image: SavedImage, studio: Studio) -> None:
+def details(image: SavedImage, studio: Studio, client: str) -> None:
     """What it shows, in words, and what can be done with it."""
     recipe = image.recipe
     chips = "".join(f"<span>{text.plain(fact)}</span>" for fact in text.facts(recipe))
     st.html(f'<p class="prompt">{text.plain(recipe.prompt)}</p><div class="facts">{chips}</div>')
-    download = text.file_url(image.id, download=True)
-    st.link_button("Download PNG", download, type="primary", icon=":material/download:", width="stretch")
-    st.button(
-        "Reuse these settings",
-        icon=":material/replay:",
-        width="stretch",
-        on_click=actions.fill,
-        args=(studio, recipe.to_request()),
-    )
-    st.button(
-        "Keep this seed",
-        icon=":material/push_pin:",
-        width="stretch",
-        on_click=actions.keep_seed,
-        args=(recipe.seed,),
-    )
+    with st.container(gap="xsmall", key="ways"):
+        _downloads(image)
+        _marks(image, studio)
+        _again(image, studio)
+        _more(image, studio, client)
 
 
-def recipe(image: SavedImage) -> None:
+def _again(image: SavedImage, studio: Studio) -> None:
+    """Its settings, or its seed alone, for what comes next."""
+    with st.container(horizontal=True, gap="xsmall", key="again"):
+        st.button(
+            "Reuse settings",
+            icon=":material/replay:",
+            width="stretch",
+            help="Put its prompt, its settings and its seed into the form",
+            on_click=actions.fill,
+            args=(studio, image.recipe.to_request()),
+        )
+        st.button(
+            "Keep this seed",
+            icon=":material/push_pin:",
+            width="stretch",
+            help="The next picture begins from the same noise",
+            on_click=actions.keep_seed,
+            args=(image.seed,),
+        )
+
+
+def _downloads(image: SavedImage) -> None:
+    """The file as it was saved, and as others that are smaller; each carries the settings."""
+    with st.container(horizontal=True, gap="xsmall", key="downloads"):
+        png = text.file_url(image.id, download=True)
+        st.link_button("Download PNG", png, type="primary", icon=":material/download:", width="stretch")
+        for kind, name in (("jpeg", "JPEG"), ("webp", "WebP")):
+            st.link_button(name, text.file_url(image.id, download=True, kind=kind), help=f"Download as {name}")
+
+
+def _marks(image: SavedImage, studio: Studio) -> None:
+    """A heart, stars, and the way to its place among all pictures."""
+    stars = f"stars-{image.id}"
+
+    def rate() -> None:
+        given = st.session_state[stars]
+        actions.mark(studio, image, rating=0 if given is None else given + 1)
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="marks", wrap=False):
+        st.button(
+            "Favourite",
+            key=f"row-heart-{'on' if image.favourite else 'off'}",
+            icon=":material/favorite:",
+            type="tertiary",
+            help="No favourite any more" if image.favourite else "Mark as a favourite",
+            on_click=actions.mark,
+            args=(studio, image),
+            kwargs={"favourite": not image.favourite},
+        )
+        st.feedback("stars", key=stars, default=image.rating - 1 if image.rating else None, on_change=rate)
+        st.space("stretch")
+        st.page_link(GALLERY, label="Gallery", icon=":material/photo_library:", query_params={"image": image.id})
+
+
+def _more(image: SavedImage, studio: Studio, client: str) -> None:
+    """More pictures of its kind, each with a job at once."""
+    with st.container(horizontal=True, gap="xsmall", key="more"):
+        with st.popover("More like this", icon=":material/auto_awesome_motion:", width="stretch", key="more-like"):
+            st.session_state.setdefault("how_different", VARIATION)
+            st.slider(
+                "How different",
+                0.05,
+                0.5,
+                step=0.05,
+                key="how_different",
+                help="How much of the noise of this seed is exchanged: 0.05 changes details, 0.5 much.",
+                persist_state="session",
+            )
+            st.button(
+                f"Make {actions.MORE} pictures",
+                type="primary",
+                width="stretch",
+                on_click=actions.more_like,
+                args=(studio, client, image),
+            )
+            st.html(f'<p class="card">All begin from seed {image.seed}, with the same settings.</p>')
+        st.button(
+            "Other seeds",
+            icon=":material/casino:",
+            width="stretch",
+            key="other-seeds",
+            help=f"{actions.MORE} pictures with these settings and new seeds",
+            on_click=actions.other_seeds,
+            args=(studio, client, image),
+        )
+
+
+def recipe(image: SavedImage, outputs: Path) -> None:
     """How the picture was made, as a table and as JSON, and where its file is."""
     with st.expander("Recipe", icon=":material/receipt_long:"):
         table, raw = st.tabs(["Table", "JSON"])
@@ -63,7 +146,7 @@ def recipe(image: SavedImage) -> None:
         table.html(f'<dl class="recipe">{rows}</dl>')
         raw.code(image.recipe.model_dump_json(indent=2), language="json", height=320)
     if image.path is not None:
-        st.html(f'<p class="path" title="Where the file is">{text.plain(str(image.path))}</p>')
+        picture_path.draw(image.path, outputs)
 
 
 def _single_precisions(recipe: Recipe) -> list[str]:
@@ -81,7 +164,11 @@ def _rows(image: SavedImage) -> list[tuple[str, str]]:
         ("Guidance", f"{recipe.guidance_scale:g}"),
         ("Size", f"{recipe.width} × {recipe.height}"),
         ("Seed", str(recipe.seed)),
-        ("Scheduler", recipe.scheduler),
+        (
+            "Variation",
+            f"{recipe.variation_strength:g} towards seed {recipe.variation_seed}" * bool(recipe.variation_strength),
+        ),
+        ("Scheduler", schedulers.label(recipe.scheduler)),
         ("LoRAs", ", ".join(f"{use.name} × {use.weight:g}" for use in recipe.loras if use.weight is not None)),
         ("VAE", recipe.vae.name if recipe.vae else ""),
         ("Quantisation", ", ".join([recipe.quantization, *_single_precisions(recipe)])),

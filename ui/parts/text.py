@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
@@ -75,11 +77,30 @@ def facts(recipe: Recipe) -> list[str]:
     ]
 
 
-def file_url(image_id: str, *, download: bool = False) -> str:
-    """The address of a picture's PNG on this server."""
-    return f"/api/v1/images/{image_id}/file" + ("?download=1" if download else "")
+def file_url(image_id: str, *, download: bool = False, kind: str = "png") -> str:
+    """The address of a picture's file on this server: the PNG as it was saved, or a `jpeg` or `webp` made from it."""
+    given = {"download": "1"} if download else {}
+    query = urlencode(given | ({"format": kind} if kind != "png" else {}))
+    return f"/api/v1/images/{image_id}/file" + (f"?{query}" if query else "")
 
 
-def thumbnail_url(image_id: str) -> str:
-    """The address of a picture's thumbnail on this server."""
-    return f"/api/v1/images/{image_id}/thumbnail"
+def thumbnail_url(image_id: str, side: int = 256) -> str:
+    """The address of a picture's thumbnail on this server, at most `side` pixels wide and high."""
+    return f"/api/v1/images/{image_id}/thumbnail" + (f"?side={side}" if side != 256 else "")
+
+
+def archive_url(image_ids: Iterable[str]) -> str:
+    """The address of a ZIP with those pictures."""
+    return "/api/v1/images/archive?" + urlencode([("id", image_id) for image_id in image_ids])
+
+
+def difference_url(first_id: str, second_id: str, gain: int) -> str:
+    """The address of a picture of what differs between two pictures of one size, `gain` times as strong."""
+    return f"/api/v1/images/{first_id}/difference/{second_id}/map?gain={gain}"
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes, in a few words."""
+    if seconds < 1:
+        return "less than 1 s"
+    return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""What a newcomer sees: an empty sheet of paper and a few ideas."""
+"""What a newcomer sees: an empty sheet of paper and ideas to begin with."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ import streamlit as st
 
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
-from ui import actions
+from ui import actions, form, presets
+from ui.parts import ideas
+
+_ACROSS = 96
+"""Width of the outline of the coming picture, in pixels, when it is square."""
 
 
 def show(studio: Studio, client: str, record: ModelRecord) -> None:
-    """A frame in the shape of the coming picture, and prompts to click."""
-    width, height = record.size.native
+    """A frame in the shape of the coming picture, and prompts to click: each is made at once."""
+    width, height = form.size_of(st.session_state)
+    scale = _ACROSS / (width * height) ** 0.5
+    sides = f"width:{width * scale:.0f}px;height:{height * scale:.0f}px"
     st.html(
-        f'<div class="paper" style="aspect-ratio:{width}/{height}"><div>'
+        f'<div class="empty"><div class="paper" style="{sides}" aria-hidden="true"></div><div>'
         "<h2>Nothing has been developed yet</h2>"
         "<p>Describe a picture in the sidebar, or begin with one of these.</p></div></div>"
     )
-    with st.container(horizontal=True, gap="small", key="examples"):
-        for example in record.examples:
-            st.button(example, on_click=actions.try_example, args=(studio, client, example))
+
+    def make(prompt: str) -> None:
+        actions.try_example(studio, client, prompt)
+
+    with st.container(key="examples"):
+        columns = st.columns(len(presets.ideas(record)), gap="large")
+        ideas.groups("example", record, make, columns)

@@ -1,0 +1,46 @@
+"""A gallery of a fresh folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.gallery import Gallery
+from tests.gallery.pictures import open_gallery
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def gallery(outputs: Path) -> Iterator[Gallery]:
+    gallery = open_gallery(outputs)
+    yield gallery
+    gallery.close()
+
+
+@pytest.fixture
+def blocked(outputs: Path) -> Iterator[Gallery]:
+    """A gallery whose outputs folder cannot be: a file has its place."""
+    outputs.write_text("in the way")
+    gallery = open_gallery(outputs)
+    yield gallery
+    gallery.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("this account may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -1,0 +1,130 @@
+"""How long it takes, by what was made before: honest, and not misled by a slow moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.estimate import Pace, estimate, waiting_seconds
+from pipeline.models.hardware import Hardware, cpu
+from pipeline.models.planning.plan import Plan, plan
+from pipeline.models.registry import ModelRecord, Registry
+from pipeline.request import GenerationRequest, Recipe
+from tests.gallery.pictures import make_recipe
+
+REQUEST = GenerationRequest(prompt="a house", num_inference_steps=10, width=512, height=512, guidance_scale=4)
+
+
+@pytest.fixture(scope="module")
+def record() -> ModelRecord:
+    return Registry.read().find("demo")
+
+
+@pytest.fixture(scope="module")
+def planned(record: ModelRecord) -> Plan:
+    return plan(record, REQUEST, Hardware(devices=(cpu(),)))
+
+
+def made(count: int = 1, **changes: Any) -> list[Recipe]:
+    """Pictures that were made just as `REQUEST` asks, in ten seconds each."""
+    usual = {
+        "model": "demo",
+        "device": "here",
+        "num_inference_steps": 10,
+        "width": 512,
+        "height": 512,
+        "guidance_scale": 4.0,
+        "seconds": 10.0,
+    }
+    return [make_recipe(**usual | changes) for _ in range(count)]
+
+
+def seconds(record: ModelRecord, recipes: list[Recipe], **changes: Any) -> float | None:
+    request = REQUEST.model_copy(update=changes)
+    return Pace(recipes, "demo", "here").picture_seconds(request, record, "none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 10),
+        ({"num_inference_steps": 20}, 20),
+        ({"width": 1024}, 20),
+        ({"width": 256, "height": 256, "num_inference_steps": 40}, 10),
+    ],
+)
+def test_time_goes_with_steps_and_pixels(record: ModelRecord, changes: dict[str, int], expected: float) -> None:
+    assert seconds(record, made(3), **changes) == pytest.approx(expected)
+
+
+def test_a_slow_moment_does_not_mislead(record: ModelRecord) -> None:
+    assert seconds(record, [*made(2), *made(1, seconds=900.0), *made(2, seconds=10.5)]) == pytest.approx(10.5)
+
+
+def test_nothing_is_said_by_pictures_of_another_model_or_another_device(record: ModelRecord) -> None:
+    assert seconds(record, [*made(5, model="other"), *made(5, device="there")]) is None
+    assert seconds(record, []) is None
+
+
+def test_pictures_of_the_same_kind_count_when_they_are_enough(record: ModelRecord) -> None:
+    small = {"width": 256, "height": 256, "seconds": 1.0}
+    assert seconds(record, [*made(9, **small), *made(3)]) == pytest.approx(10)
+    assert seconds(record, [*made(9, **small), *made(2)]) == pytest.approx(4)
+    unguided = {"guidance_scale": 1.0, "seconds": 5.0}
+    assert seconds(record, [*made(9, **unguided), *made(3)]) == pytest.approx(10)
+    assert seconds(record, [*made(9), *made(3, **unguided)], guidance_scale=0.0) == pytest.approx(5)
+
+
+def test_other_weights_count_only_where_there_are_none_of_the_same(record: ModelRecord) -> None:
+    four_bits = made(9, quantization="nf4", seconds=30.0)
+    assert seconds(record, [*four_bits, *made(1)]) == pytest.approx(10)
+    assert seconds(record, four_bits) == pytest.approx(30)
+
+
+def test_steps_and_size_that_are_not_asked_for_are_the_models_own(record: ModelRecord) -> None:
+    width, height = record.size.native
+    own = {"width": width, "height": height, "num_inference_steps": record.steps.default, "seconds": 3.0}
+    plain = {"num_inference_steps": None, "width": None, "height": None, "guidance_scale": None}
+    assert seconds(record, made(3, **own), **plain) == pytest.approx(3)
+
+
+def test_loading_counts_when_the_model_is_not_there_and_says_when_its_time_is_not_known(
+    record: ModelRecord, planned: Plan
+) -> None:
+    two = REQUEST.model_copy(update={"num_images": 2})
+    loaded_once = Pace([*made(1, load_seconds=7.0), *made(3)], "demo", "here")
+    never_loaded = Pace(made(4), "demo", "here")
+
+    def told(pace: Pace, loaded: bool) -> tuple[float | None, str]:
+        found = estimate(two, record, planned, pace, loaded, 0.0)
+        return found.seconds, found.basis
+
+    assert told(loaded_once, True) == (pytest.approx(20), "from 4 earlier pictures with this model here")
+    assert told(loaded_once, False) == (pytest.approx(27), "from 4 earlier pictures with this model here")
+    assert told(never_loaded, False)[1].endswith("; the time to load it is not counted")
+    assert told(Pace([], "demo", "here"), False) == (None, "not known before the first picture")
+
+
+def test_memory_is_the_plans(record: ModelRecord, planned: Plan) -> None:
+    pace = Pace([], "demo", "here")
+    assert estimate(REQUEST, record, planned, pace, True, 0.0).memory_bytes == planned.peak_device_bytes
+    assert estimate(REQUEST, record, None, pace, True, 0.0).memory_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("busy", "before", "expected"),
+    [
+        ([0.0], [], 0.0),
+        ([5.0], [10.0, 20.0], 35.0),
+        ([5.0, 0.0], [10.0, 20.0], 10.0),
+        ([5.0, 0.0], [], 0.0),
+        ([None], [], None),
+        ([5.0], [None], None),
+        ([], [], None),
+    ],
+)
+def test_one_waits_for_the_first_worker_that_is_free(
+    busy: list[float | None], before: list[float | None], expected: float | None
+) -> None:
+    assert waiting_seconds(busy, before) == expected

@@ -1,0 +1,20 @@
+"""Accessibility of a page as axe-core sees it."""
+
+from __future__ import annotations
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_GRAVE = {"serious", "critical"}
+_STREAMLITS_OWN: frozenset[str] = frozenset()
+"""Rules that Streamlit's own elements break and that we cannot mend, each with the reason beside it."""
+
+
+def grave_violations(page: Page) -> list[str]:
+    """What is serious or critical on the page, each as a line with the rule and the first elements at fault."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: " + "; ".join(node["html"][:160] for node in one["nodes"][:3])
+        for one in found
+        if one["impact"] in _GRAVE and one["id"] not in _STREAMLITS_OWN
+    ]

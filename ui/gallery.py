@@ -1,0 +1,25 @@
+"""Every picture ever made: found again, looked at, kept, sent on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from ui import shared
+from ui.parts.gallery import bar, browse, detail, place, side_by_side
+
+gallery = shared.studio().gallery
+gallery.refresh()  # files may have been moved or deleted meanwhile
+here = place.read(st.query_params)
+
+st.html(Path(__file__).parent / "assets" / "gallery.css")
+if here.image:
+    detail.draw(gallery, here)
+    shown = ()
+elif len(here.compared) > 1:
+    side_by_side.draw(gallery, here)
+    shown = ()
+else:
+    shown = browse.draw(shared.studio(), here)
+bar.draw(gallery, here, shown)

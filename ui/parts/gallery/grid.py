@@ -1,0 +1,60 @@
+"""The grid: the pictures of one page in rows, each a tile that opens, can be selected, and shows its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pipeline.events import SavedImage
+from pipeline.gallery import Gallery
+from ui.parts import text
+from ui.parts.gallery import actions
+from ui.parts.gallery.place import Place
+
+HERE = Path(__file__).parent
+SIDE = 384
+"""Pixels of a thumbnail: enough for a tile on a screen with two pixels to the point."""
+KEY = "gallery-grid"
+
+_grid = st.components.v2.component(
+    "darkroom_grid",
+    html=(HERE / "grid.html").read_text(encoding="utf-8"),
+    css=(HERE / "grid.css").read_text(encoding="utf-8"),
+    js=(HERE / "grid.js").read_text(encoding="utf-8"),
+)
+
+
+def draw(gallery: Gallery, here: Place, images: Sequence[SavedImage]) -> None:
+    """The pictures, newest first; what happens to them goes to `actions`."""
+    state = st.session_state
+    data = {
+        "items": [_tile(image) for image in images],
+        "page": here.page,
+        "selected": list(actions.selected()),
+        "turn": state.get("gallery-turn", 0),
+        "focus": state.get("gallery-last", ""),
+        "marks": not here.query.deleted,
+    }
+    _grid(
+        key=KEY,
+        data=data,
+        on_picked_change=lambda: actions.open_picture(here, state[KEY].picked),
+        on_chosen_change=lambda: actions.select(state[KEY].chosen),
+        on_hearted_change=lambda: actions.heart(gallery, state[KEY].hearted),
+    )
+
+
+def _tile(image: SavedImage) -> dict[str, Any]:
+    recipe = image.recipe
+    return {
+        "id": image.id,
+        "src": text.thumbnail_url(image.id, SIDE),
+        "alt": f"{recipe.prompt}, seed {image.seed}",
+        "width": recipe.width,
+        "height": recipe.height,
+        "favourite": image.favourite,
+        "rating": image.rating,
+    }

@@ -1,0 +1,98 @@
+"""What was read out of a picture's file, fitted to the models and files that are here. Knows no Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import DarkroomError, InvalidRequest
+from pipeline.gallery.restore import Restored
+from pipeline.models import schedulers
+from pipeline.models.own import extras
+from pipeline.models.registry import ModelRecord
+from pipeline.request import parse_request
+from pipeline.studio import Studio
+from ui import form
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What could not be restored from a file."""
+
+    name: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The fields of the form that a file has settings for, and a sentence for each that was left out."""
+
+    form: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def into_form(studio: Studio, restored: Restored, model: str) -> Found:
+    """The settings of a file as fields of the form; those that cannot be had here are left as they come. `model` is
+    used where the file's own is not known."""
+    record, notes = _model(studio, restored, model)
+    fields = restored.fields | {"scheduler": restored.scheduler_for(schedulers.of(record))}
+    notes += _scheduler_left(restored, record, fields["scheduler"])
+    notes += [_left_out(fields, names, why) for names, why in _unfit(studio, record, fields)]
+    prompt = fields.pop("prompt", "")
+    request = parse_request(**fields | {"prompt": prompt or "a picture", "model": record.id})
+    filled = form.filled(request, record, studio.settings.max_pixels) | {"prompt": prompt}
+    return Found(filled, (*restored.notes, *notes))
+
+
+def _model(studio: Studio, restored: Restored, model: str) -> tuple[ModelRecord, list[str]]:
+    """The file's model, or `model` and a sentence about it."""
+    names = [name for name in (restored.fields.get("model"), restored.model_name) if name]
+    for name in names:
+        try:
+            return studio.models.find(name), []
+        except DarkroomError:
+            continue
+    record = studio.models.find(model)
+    told = f"The model “{names[0]}” is not known here" if names else "The file does not name its model"
+    return record, [f"{told}; {record.name} is used."]
+
+
+def _scheduler_left(restored: Restored, record: ModelRecord, scheduler: str | None) -> list[str]:
+    """A sentence when the file names a scheduler and the model can use none such."""
+    named = restored.fields.get("scheduler") or next(iter(restored.schedulers), None)
+    left = named is not None and scheduler is None
+    return [f"{record.name} cannot use the scheduler {schedulers.label(named)}; its own is used."] if left else []
+
+
+def _unfit(studio: Studio, record: ModelRecord, fields: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The fields that this model or this studio cannot follow, each with the reason."""
+    for names in (("width", "height"), ("num_inference_steps",)):
+        given = {name: fields[name] for name in names if fields.get(name) is not None}
+        try:
+            record.check(parse_request(prompt="a picture", **given))
+        except InvalidRequest as error:
+            yield names, error.info.sentence
+    if fields.get("negative_prompt") and not record.negative_prompt:
+        yield ("negative_prompt",), f"{record.name} does not use a negative prompt."
+    yield from _missing_files(studio, record, fields)
+
+
+def _missing_files(
+    studio: Studio, record: ModelRecord, fields: dict[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """LoRAs and a VAE that are not in the weights folder, or do not fit the model."""
+    shelf = studio.models.shelf
+    loras = {file.name for file in extras.fitting(record, shelf.loras())}
+    used = [use.name if hasattr(use, "name") else use["name"] for use in fields.get("loras", ())]
+    if gone := [name for name in used if name not in loras]:
+        yield ("loras",), f"There is no LoRA {', '.join(gone)} for {record.name} in the weights folder."
+    vae = fields.get("vae")
+    if vae and vae not in {file.name for file in extras.fitting(record, shelf.vaes())}:
+        yield ("vae",), f"There is no VAE {vae} for {record.name} in the weights folder."
+
+
+def _left_out(fields: dict[str, Any], names: tuple[str, ...], why: str) -> str:
+    for name in names:
+        fields.pop(name, None)
+    return why
