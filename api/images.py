@@ -14,7 +14,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import difference, formats
 from pipeline.gallery.difference import Difference
-from pipeline.gallery.query import MAX_PAGE, ImagePage, ImageQuery
+from pipeline.gallery.query import MAX_ARCHIVE, MAX_PAGE, ImagePage, ImageQuery
 from pipeline.gallery.verify import Verdict, verify
 from pipeline.studio import Studio
 
@@ -23,9 +23,6 @@ router = APIRouter(prefix="/api/v1/images", tags=["images"])
 CACHING = "private, max-age=86400, stale-while-revalidate=31536000"
 """A picture hardly ever changes under its id. After a day a browser shows what it holds at once, and asks whether it
 is still so for the next time."""
-
-MAX_ARCHIVE = 500
-"""Pictures that one archive may have: their ids travel in the address."""
 
 ENDINGS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 """What the names of files of each format end in."""

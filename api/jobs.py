@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.access import ClientDep, StudioDep, in_thread
+from pipeline.events import Step
 from pipeline.jobs.line import Move
 from pipeline.jobs.state import JobState
 from pipeline.request import GenerationRequest
@@ -19,6 +21,8 @@ from pipeline.studio import Job
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
 PING_SECONDS = 15
+STEP_SECONDS = 0.1
+"""Steps that follow each other faster are not all told: nobody sees them, and each is sent to every watcher."""
 _RUN = secrets.token_hex(4)
 """Names this run of the server in event ids: numbers from before a restart mean nothing to it."""
 
@@ -82,8 +86,13 @@ async def events(
 
 
 async def _stream(job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
+    told = 0.0
     async for number, event in job.aevents(after):
-        yield ServerSentEvent(data=event.model_dump_json(), event=event.type, id=f"{number}-{_RUN}")
+        if isinstance(event, Step) and event.step < event.total:
+            if time.monotonic() - told < STEP_SECONDS:
+                continue
+            told = time.monotonic()
+        yield ServerSentEvent(data=event.as_json, event=event.type, id=f"{number}-{_RUN}")
 
 
 def _seen(last_event_id: str | None) -> int:

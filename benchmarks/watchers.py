@@ -3,20 +3,19 @@
     .venv/bin/python -m benchmarks.watchers [PAIRS [WATCHERS]]
 
 Each watcher is a real browser session of its own, with the page of the running job open: progress and previews over
-server-sent events. The browsers run at the lowest priority, since in truth they are other people's machines; so what
-is measured is what watching takes from the studio itself. The worker is halted until all pages are there, so that
-opening them is not counted. Watched and unwatched runs take turns, and each pair gives one ratio.
+server-sent events. The worker is halted until all pages are there, so that opening them is not counted; then the
+browsers are halted, since in truth they are other people's machines, and what is sent to them waits in their
+connections. So what is measured is what watching takes from the studio itself. Watched and unwatched runs take turns,
+and each pair gives one ratio.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 import httpx2
@@ -34,14 +33,25 @@ FLAGS = ["--no-sandbox", "--disable-gpu"]
 @contextmanager
 def browsers(count: int) -> Iterator[list[Page]]:
     """A page in each of `count` browser sessions."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        modest = Path(folder, "chromium")
-        chromium = shutil.which("chromium") or playwright.chromium.executable_path
-        modest.write_text(f'#!/bin/sh\nexec nice -n 19 "{chromium}" "$@"\n')
-        modest.chmod(0o755)
-        browser = playwright.chromium.launch(executable_path=modest, args=FLAGS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield [browser.new_context().new_page() for _ in range(count)]
         browser.close()
+
+
+def chromiums() -> list[psutil.Process]:
+    """The processes of the browser that this one started."""
+    return [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
+
+
+@contextmanager
+def halted(processes: Sequence[psutil.Process]) -> Iterator[None]:
+    """They do nothing meanwhile."""
+    for process in processes:
+        process.suspend()
+    yield
+    for process in processes:
+        process.resume()
 
 
 class Watched:
@@ -57,12 +67,13 @@ class Watched:
 
     def run(self, seed: int, watchers: int) -> tuple[float, float]:
         """Seconds that a job took with so many watchers, and processor seconds of the web process meanwhile."""
-        with self._halted():
+        with halted(self._worker()):
             job = self._submit(num_images=PICTURES, seed=seed)
             self._gather(job, watchers)
+        with halted(chromiums()):
             used, begun = self._used(), time.perf_counter()
-        self._end_of(job)
-        taken, used = time.perf_counter() - begun, self._used() - used
+            self._end_of(job)
+            taken, used = time.perf_counter() - begun, self._used() - used
         for page in self._pages:
             page.goto("about:blank")
         return taken, used
@@ -82,13 +93,8 @@ class Watched:
         for page in watching:
             page.get_by_alt_text(f"Preview: {PROMPT}").wait_for(state="attached", timeout=1000 * PATIENCE)
 
-    @contextmanager
-    def _halted(self) -> Iterator[None]:
-        """The worker does nothing meanwhile."""
-        [worker] = [child for child in self._web.children() if "pipeline.jobs.child" in " ".join(child.cmdline())]
-        worker.suspend()
-        yield
-        worker.resume()
+    def _worker(self) -> list[psutil.Process]:
+        return [child for child in self._web.children() if "pipeline.jobs.child" in " ".join(child.cmdline())]
 
     def _used(self) -> float:
         times = self._web.cpu_times()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    @cached_property
+    def as_json(self) -> str:
+        """The event as JSON, written once however many watch."""
+        return self.model_dump_json()
 
 
 class Queued(_Event):

@@ -162,15 +162,16 @@ def test_clients_take_turns(studio: Studio) -> None:
 def test_a_waiting_job_is_moved_and_all_hear_of_it_at_once(studio: Studio) -> None:
     long = studio.submit(LONG)
     wait_for(long, Step)
-    first, second, other = (studio.submit(SHORT, client=client) for client in ("ann", "ann", "ben"))
+    # Clients that have had no turn in another test.
+    first, second, other = (studio.submit(SHORT, client=client) for client in ("ida", "ida", "jon"))
     heard: list[Event] = []
     stop = studio._listen(first.id, lambda numbered: heard.append(numbered[1]), 0)
     second.move("first")
     stop()
     assert [state.id for state in studio.queue()] == [long.id, second.id, other.id, first.id]
     assert heard[-1] == Queued(position=3)
-    assert [state.id for state in studio.queue(client="ann")] == [second.id, first.id]
-    assert (studio.others_before("ann"), studio.others_before("ben"), studio.others_before("cat")) == (1, 2, 4)
+    assert [state.id for state in studio.queue(client="ida")] == [second.id, first.id]
+    assert (studio.others_before("ida"), studio.others_before("jon"), studio.others_before("kim")) == (1, 2, 4)
     long.move("last")
     assert studio.queue()[0].id == long.id
     long.cancel()

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import streamlit as st
 
+from pipeline.events import SavedImage
 from ui import shared
 from ui.parts.gallery import bar, browse, detail, place, side_by_side
 
-gallery = shared.studio().gallery
+studio = shared.studio()
+gallery = studio.gallery
 gallery.refresh()  # files may have been moved or deleted meanwhile
 here = place.read(st.query_params)
+shown: tuple[SavedImage, ...] = ()
 
 st.html(Path(__file__).parent / "assets" / "gallery.css")
 if here.image:
     detail.draw(gallery, here)
-    shown = ()
 elif len(here.compared) > 1:
     side_by_side.draw(gallery, here)
-    shown = ()
 else:
-    shown = browse.draw(shared.studio(), here)
+    shown = browse.draw(studio, here)
 bar.draw(gallery, here, shown)

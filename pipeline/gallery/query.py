@@ -14,6 +14,9 @@ from pipeline.events import SavedImage
 MAX_PAGE = 200
 """Pictures that one page may have."""
 
+MAX_ARCHIVE = 500
+"""Pictures that one archive may have: their ids travel in the address."""
+
 
 class ImageQuery(BaseModel):
     """Which pictures are wanted; every field narrows the choice, and none of them is every picture."""

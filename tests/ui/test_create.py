@@ -100,6 +100,7 @@ def test_a_prompt_longer_than_the_model_reads_is_announced(page: Page) -> None:
 
 def test_the_shortcut_generates_with_what_was_just_typed(page: Page) -> None:
     prompt(page).fill("a road by night")
+    expect(button(page, "Generate image")).to_be_enabled()  # whose shortcut it is
     page.keyboard.press("Control+Enter")
     expect(shown(page, "a road by night")).to_be_visible()
 

@@ -170,7 +170,7 @@ def test_loras_and_precisions_of_single_components_reach_the_request(page: Page,
 def test_the_notes_of_a_model_are_folded_away(page: Page) -> None:
     note = page.get_by_text("It knows small landscapes")
     expect(note).to_be_hidden()
-    page.get_by_text("About this model").click()
+    page.locator(".st-key-about summary").click()
     expect(note).to_be_visible()
 
 

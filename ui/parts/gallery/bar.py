@@ -9,9 +9,10 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
+from pipeline.gallery.query import MAX_ARCHIVE
 from ui.parts import text
 from ui.parts.gallery import actions
-from ui.parts.gallery.place import MAX_ARCHIVED, MAX_COMPARED, Place
+from ui.parts.gallery.place import MAX_COMPARED, Place
 
 state = st.session_state
 MARKS = {"♥ Favourite": {"favourite": True}, "♡ No favourite": {"favourite": False}} | {
@@ -84,8 +85,8 @@ def _kept(gallery: Gallery, here: Place, chosen: tuple[str, ...]) -> None:
         text.archive_url(chosen),
         icon=":material/folder_zip:",
         key="gallery-zip",
-        disabled=len(chosen) > MAX_ARCHIVED,
-        help=f"Select {MAX_ARCHIVED:,} at most." if len(chosen) > MAX_ARCHIVED else None,
+        disabled=len(chosen) > MAX_ARCHIVE,
+        help=f"Select {MAX_ARCHIVE:,} at most." if len(chosen) > MAX_ARCHIVE else None,
     )
     gone = {"gallery": gallery, "image_ids": chosen, "then": here}
     st.button("Delete", icon=":material/delete:", key="gallery-delete", on_click=actions.delete, kwargs=gone)

@@ -100,7 +100,8 @@ def _pages(here: Place, pages: int) -> None:
     key = f"gallery-page-{here.page}-{pages}"  # a new one on each page, which begins with what the address says
 
     def turn() -> None:
-        actions.go(replace(here, page=state[key]))
+        if state.get(key, here.page) != here.page:
+            actions.go(replace(here, page=state[key]))
 
     with st.container(horizontal_alignment="center"):
         if pages > 1:

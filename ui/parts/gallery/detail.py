@@ -15,7 +15,6 @@ from ui.parts.gallery.neighbours import Neighbours
 from ui.parts.gallery.place import Place
 
 state = st.session_state
-STARS = "gallery-stars"
 
 
 def draw(gallery: Gallery, here: Place) -> None:
@@ -65,11 +64,12 @@ def _words(image: SavedImage) -> None:
 
 def _marks(gallery: Gallery, image: SavedImage) -> None:
     """A heart, and one to five stars; the star that is set takes the stars away again."""
-    state[STARS] = image.rating - 1 if image.rating else None
+    key = f"gallery-stars-{image.id}"
+    state[key] = image.rating - 1 if image.rating else None
 
     def rate() -> None:
-        stars = state[STARS]
-        actions.mark(gallery, [image.id], rating=0 if stars is None else stars + 1)
+        if key in state:
+            actions.mark(gallery, [image.id], rating=0 if state[key] is None else state[key] + 1)
 
     def heart() -> None:
         actions.mark(gallery, [image.id], favourite=not image.favourite)
@@ -77,7 +77,7 @@ def _marks(gallery: Gallery, image: SavedImage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="gallery-marks"):
         label = "♥ Favourite" if image.favourite else "♡ Favourite"
         st.button(label, key="gallery-heart", type="primary" if image.favourite else "secondary", on_click=heart)
-        st.feedback("stars", key=STARS, on_change=rate)
+        st.feedback("stars", key=key, on_change=rate)
 
 
 def _downloads(image: SavedImage) -> None:

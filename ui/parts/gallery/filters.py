@@ -74,8 +74,14 @@ def _select(label: str, key: str, options: dict[str, str], chosen: str | None, a
 
 
 def _seed(here: Place) -> None:
-    query = here.query
-    shown = {
+    for name, value in _shown(here.query).items():
+        if state.get(f"gallery-{name}", "") != value:
+            state[f"gallery-{name}"] = value
+
+
+def _shown(query: ImageQuery) -> dict[str, Any]:
+    """What each widget shows of a search."""
+    return {
         "text": query.text,
         "favourite": "Favourites" if query.favourite else None,
         "model": query.model,
@@ -84,25 +90,25 @@ def _seed(here: Place) -> None:
         "until": query.until,
         "rating": query.min_rating or None,
     }
-    for name, value in shown.items():
-        if state.get(f"gallery-{name}", "") != value:
-            state[f"gallery-{name}"] = value
 
 
 def _search(here: Place) -> None:
-    width, _, height = (state["gallery-size"] or "").partition("x")
+    """Search for what the widgets say now. A widget that is no longer there says what it showed."""
+    said = {name: state.get(f"gallery-{name}", shown) for name, shown in _shown(here.query).items()}
+    width, _, height = (said["size"] or "").partition("x")
     query = ImageQuery(
-        text=state["gallery-text"].strip(),
-        model=state["gallery-model"],
-        since=state["gallery-since"],
-        until=state["gallery-until"],
+        text=said["text"].strip(),
+        model=said["model"],
+        since=said["since"],
+        until=said["until"],
         width=int(width) if width else None,
         height=int(height) if height else None,
-        favourite=bool(state.get("gallery-favourite")),
-        min_rating=state["gallery-rating"] or 0,
+        favourite=bool(said["favourite"]),
+        min_rating=said["rating"] or 0,
         deleted=here.query.deleted,
     )
-    actions.search(Place(query))
+    if query != here.query:  # Streamlit calls also when a page that is left half drawn comes back
+        actions.search(Place(query))
 
 
 def _size(query: ImageQuery) -> str | None:

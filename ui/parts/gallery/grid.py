@@ -30,10 +30,10 @@ _grid = st.components.v2.component(
 def draw(gallery: Gallery, here: Place, images: Sequence[SavedImage]) -> None:
     """The pictures, newest first; what happens to them goes to `actions`."""
     state = st.session_state
-    data = {
-        "items": [_tile(image) for image in images],
+    data = {  # tuples, since for a list Streamlit would load pandas, to see whether it is a table
+        "items": tuple(_tile(image) for image in images),
         "page": here.page,
-        "selected": list(actions.selected()),
+        "selected": tuple(actions.selected()),
         "turn": state.get("gallery-turn", 0),
         "focus": state.get("gallery-last", ""),
         "marks": not here.query.deleted,

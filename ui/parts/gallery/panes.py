@@ -25,7 +25,7 @@ _panes = st.components.v2.component(
 
 def draw(images: Sequence[SavedImage]) -> None:
     """The pictures in the order in which they were selected."""
-    items = [
+    items = tuple(  # for a list Streamlit would load pandas, to see whether it is a table
         {
             "id": image.id,
             "src": text.file_url(image.id),
@@ -35,5 +35,5 @@ def draw(images: Sequence[SavedImage]) -> None:
             "shape": image.recipe.width / image.recipe.height,
         }
         for letter, image in zip(LETTERS, images, strict=False)
-    ]
+    )
     _panes(key="gallery-panes", data={"items": items})

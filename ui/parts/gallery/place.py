@@ -17,9 +17,6 @@ PAGE = 60
 """Pictures on a page."""
 MAX_COMPARED = 8
 """Pictures that can stand side by side."""
-
-MAX_ARCHIVED = 500
-"""Pictures that one ZIP can have; the route that makes it draws the same line."""
 EVERYTHING = ImageQuery()
 
 _FIELDS = {

@@ -5,6 +5,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const box = parentElement.querySelector('.viewer'), sheet = box.querySelector('.sheet');
   const picture = box.querySelector('.picture');
   const own = (box.own ??= { src: '', ahead: [] });
+  const ways = new Map(data.ahead);
 
   box.style.setProperty('--shape', data.width / data.height);
   box.style.setProperty('--side', data.width + 'px');
@@ -14,13 +15,13 @@ export default function ({ parentElement, data, setTriggerValue }) {
     sheet.style.backgroundImage = `url("${data.small}")`;  // until the large one is here
     picture.removeAttribute('src');
     Object.assign(picture, { alt: data.alt, src: data.src });
-    own.ahead = Object.values(data.ahead).map((src) => Object.assign(new Image(), { src }));
+    own.ahead = [...ways.values()].map((src) => Object.assign(new Image(), { src }));
   }
 
-  const go = (way) => { if (way in data.ahead) setTriggerValue('went', way); };
+  const go = (way) => { if (ways.has(way)) setTriggerValue('went', way); };
   for (const way of ['newer', 'older']) {
     const button = box.querySelector('.' + way);
-    button.hidden = !(way in data.ahead);
+    button.hidden = !ways.has(way);
     button.onclick = () => go(way);
   }
 

@@ -27,13 +27,13 @@ def draw(here: Place, image: SavedImage, ways: Neighbours) -> None:
     """The picture itself, from our own route."""
     state = st.session_state
     places = {"newer": ways.newer, "older": ways.older}
-    data = {
+    data = {  # no list or dictionary in it: Streamlit would load pandas, to see whether it is a table
         "src": text.file_url(image.id),
         "small": text.thumbnail_url(image.id, grid.SIDE),
         "alt": image.recipe.prompt,
         "width": image.recipe.width,
         "height": image.recipe.height,
-        "ahead": {way: text.file_url(place.image) for way, place in places.items() if place},
+        "ahead": tuple((way, text.file_url(place.image)) for way, place in places.items() if place),
     }
 
     def went() -> None:
