@@ -22,7 +22,7 @@ run: .venv/.installed ## Serve the studio on http://localhost:8501
 	exec $(BIN)/streamlit run app.py --server.address "$$host"
 
 test: .venv/.dev .venv/.browser ## Run all tests, in a real browser too
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv/.dev ## Check style, types and who imports whom
 	@$(BIN)/ruff check --quiet .

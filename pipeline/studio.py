@@ -208,17 +208,17 @@ class Studio:
         Raises `UnknownModel`, `InvalidRequest`, `OutOfMemory` when this machine could never hold the model,
         `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then nothing is queued.
         """
-        self.check(request)
+        warnings = self.check(request)
         record = self._record(request)
         self.start()
         seed = request.seed if request.seed >= 0 else _draw_seed(request)
         if request.variation_strength > 0 and request.variation_seed < 0:
             request = request.model_copy(update={"variation_seed": _draw_seed(request)})
-        warnings = (*record.ignored(request), *check_extras(record, request, self.models.shelf))
         return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings))
 
-    def check(self, request: GenerationRequest) -> None:
-        """Raise what speaks against making `request` here now: as `submit` does, but for `QueueFull`."""
+    def check(self, request: GenerationRequest) -> tuple[str, ...]:
+        """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
+        worth a warning."""
         record = self._record(request)
         record.check(request)
         width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
@@ -232,7 +232,9 @@ class Studio:
         if not plan.possible:
             raise impossible(record, plan.sentence, plan.nearest)
         hub.check_available(record)
+        warnings = (*record.ignored(request), *check_extras(record, request, self.models.shelf))
         self.gallery.check_writable()
+        return warnings
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""

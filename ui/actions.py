@@ -22,12 +22,15 @@ from ui import form, presets, restored
 DOUBLE_CLICK_SECONDS = 1.0
 MORE = 4
 """Pictures that one click makes of a picture that is there."""
+AWAY = " · ↓"
+"""Stands in the picker between a model's name and how much must be downloaded first."""
 state = st.session_state
 
 
 def begin(studio: Studio, client: str) -> None:
     """Fill the form of a new session: with the client's last request, so that a reload loses nothing."""
     if "prompt" in state:
+        state.model = chosen(studio).id
         return
     state.problem, state.report, state.jobs_begun = None, None, 0
     last = next(iter(studio.jobs(client=client, limit=1)), None)
@@ -37,6 +40,17 @@ def begin(studio: Studio, client: str) -> None:
         last, record = None, studio.default.record
     start = form.filled(last.request, record, studio.settings.max_pixels) if last else form.blank(record)
     state.update(start)
+
+
+def chosen(studio: Studio) -> ModelRecord:
+    """The model of the form, or the default when that was forgotten meanwhile.
+
+    The browser gives a choice back by its label, and that of a model changes when its files have come.
+    """
+    try:
+        return studio.models.find(state.model.partition(AWAY)[0])
+    except DarkroomError:
+        return studio.default.record
 
 
 def fill(studio: Studio, request: GenerationRequest) -> None:
@@ -85,7 +99,7 @@ def take_settings(studio: Studio, name: str, data: bytes) -> None:
     """Read the settings out of a picture's file into the form, and report what could not be had."""
     state.problem, state.report = None, None
     try:
-        found = restored.into_form(studio, restore.read_settings(data), state.model)
+        found = restored.into_form(studio, restore.read_settings(data), chosen(studio).id)
         state.update(found.form)
         state.report = restored.Report(name=name, notes=found.notes)
     except DarkroomError as error:
@@ -121,7 +135,7 @@ def generate(studio: Studio, client: str) -> None:
     """Queue what the form asks for, or say what is wrong with it."""
     state.problem = None
     try:
-        record = studio.models.find(state.model)
+        record = chosen(studio)
         _submit(studio, client, form.to_request(sent(studio, record), record))
     except DarkroomError as error:
         state.problem = error.info

@@ -20,6 +20,8 @@ from pipeline.request import Recipe
 
 logger = logging.getLogger(__name__)
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of every PNG."""
 _LARGEST = 2**31
 """Sizes and places beyond this are no picture's, and SQLite would not take all of them."""
 
@@ -133,7 +135,7 @@ def image_of(origin: Origin, recipe: Recipe, path: Path | None = None, deleted: 
 def _read_image(path: Path, deleted: bool) -> SavedImage | None:
     """The picture in a file; None when the file is not a picture of Darkroom's, or vanished."""
     try:
-        recipe = read_recipe(path)
+        recipe = read_recipe(path) if _is_png(path) else None
         if recipe is None:
             return None
         origin = read_origin(path)
@@ -144,3 +146,9 @@ def _read_image(path: Path, deleted: bool) -> SavedImage | None:
     return (
         image_of(origin, recipe, path, deleted) if max(recipe.width, recipe.height, origin.index) < _LARGEST else None
     )
+
+
+def _is_png(path: Path) -> bool:
+    """Whether it is one inside too: a copy in another format that was renamed carries a recipe as well."""
+    with path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import NotFound
 from pipeline.gallery import encode_png
+from pipeline.gallery.formats import export
 from pipeline.gallery.index import Index
 from pipeline.gallery.query import ImageQuery
 from tests.gallery.pictures import ORIGIN, at, make_picture, make_recipe, open_gallery
@@ -309,3 +310,12 @@ def test_an_index_that_takes_nothing_is_brought_up_to_date_later(gallery, output
         assert not gallery.refresh()
     assert gallery.refresh()
     assert gallery.find(ORIGIN.id)
+
+
+def test_a_copy_in_another_format_that_was_renamed_is_not_taken_for_a_picture(outputs: Path) -> None:
+    gallery = open_gallery(outputs)
+    image = gallery.save(make_picture(), "job")
+    (image.path.parent / "renamed.png").write_bytes(export(gallery.png(image.id), "jpeg"))
+    gallery.delete([image.id])
+    gallery.refresh()
+    assert gallery.search(ImageQuery()).total == 0

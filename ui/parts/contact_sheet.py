@@ -43,7 +43,9 @@ def _draw(key: str, width: str, label: str, images: Sequence[SavedImage], shown:
     )
 
     def pick() -> None:
-        st.query_params["image"] = st.session_state[key].picked
+        told = st.session_state.get(key)  # gone when another click drew the page first
+        if told is not None and told.picked:
+            st.query_params["image"] = told.picked
 
     data = {"items": items, "shown": shown.id if shown else "", "label": label, "width": width}
     _sheet(key=key, data=data, on_picked_change=pick)

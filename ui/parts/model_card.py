@@ -36,7 +36,7 @@ def _picker(studio: Studio) -> ModelRecord:
     names = {record.id: _name(record, files[record.id]) for record in ordered}
 
     def choose() -> None:
-        actions.choose(studio, state.model)
+        actions.choose(studio, actions.chosen(studio).id)
 
     st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
     return studio.models.find(state.model)
@@ -46,7 +46,8 @@ def _name(record: ModelRecord, files: Inventory) -> str:
     """Its name, and how much must be downloaded first."""
     if files.here:
         return record.name
-    return f"{record.name} · ↓ {text.size(files.bytes_total)}" if files.bytes_total else f"{record.name} · ↓"
+    size = f" {text.size(files.bytes_total)}" if files.bytes_total else ""
+    return record.name + actions.AWAY + size
 
 
 def _plan(studio: Studio, record: ModelRecord) -> str:

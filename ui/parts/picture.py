@@ -86,8 +86,9 @@ def _marks(image: SavedImage, studio: Studio) -> None:
     stars = f"stars-{image.id}"
 
     def rate() -> None:
-        given = st.session_state[stars]
-        actions.mark(studio, image, rating=0 if given is None else given + 1)
+        if stars in st.session_state:  # not when another click drew the page first
+            given = st.session_state[stars]
+            actions.mark(studio, image, rating=0 if given is None else given + 1)
 
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="marks", wrap=False):
         st.button(

@@ -41,7 +41,9 @@ def show(studio: Studio, here: ComparisonState, reuse: Callable[[str], None]) ->
     }
 
     def reused() -> None:
-        reuse(st.session_state[key].reused)
+        told = st.session_state.get(key)  # gone when another click drew the page first
+        if told is not None and told.reused:
+            reuse(told.reused)
 
     _sheet(key=key, data=data, on_reused_change=reused)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,21 @@ def draw(gallery: Gallery, here: Place, images: Sequence[SavedImage]) -> None:
     _grid(
         key=KEY,
         data=data,
-        on_picked_change=lambda: actions.open_picture(here, state[KEY].picked),
-        on_chosen_change=lambda: actions.select(state[KEY].chosen),
-        on_hearted_change=lambda: actions.heart(gallery, state[KEY].hearted),
+        on_picked_change=_told("picked", lambda image_id: actions.open_picture(here, image_id)),
+        on_chosen_change=_told("chosen", actions.select),
+        on_hearted_change=_told("hearted", lambda hearts: actions.heart(gallery, hearts)),
     )
+
+
+def _told(what: str, act: Callable[[Any], None]) -> Callable[[], None]:
+    """A callback that hands on what the grid tells, if it does: when another click drew the page first, it is gone."""
+
+    def react() -> None:
+        value = getattr(st.session_state.get(KEY), what, None)
+        if value is not None:
+            act(value)
+
+    return react
 
 
 def _tile(image: SavedImage) -> dict[str, Any]:
