@@ -131,8 +131,8 @@ def test_a_download_shows_its_bytes_can_be_stopped_and_goes_on(page: Page, hub: 
     expect(page.locator("[class*=st-key-fetch]")).to_have_count(0)
     assert hub.sent[f"acme/stopped/{LARGEST}"] < 2 * len(hub.content("acme/stopped", LARGEST))
     expect(picker(page)).to_have_value("Stopped")  # it is still chosen, though it is called otherwise now
-    generate(page, "made after the download")
-    expect(shown(page, "made after the download")).to_be_visible()
+    generate(page, "drawn with new files")
+    expect(shown(page, "drawn with new files")).to_be_visible()
 
 
 def test_a_job_downloads_what_it_needs_and_tells_how_far_it_is(page: Page, hub: HubServer) -> None:
