@@ -5,7 +5,7 @@ from __future__ import annotations
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-_AT_REST = """() => !document.querySelector('[data-stale=true]') && document.getAnimations().every(
+AT_REST = """() => !document.querySelector('[data-stale=true]') && document.getAnimations().every(
     (one) => one.playState !== 'running' || one.effect.getTiming().iterations === Infinity)"""
 """Nothing is drawn anew or fades: half-faded words have too little contrast."""
 _GRAVE = {"serious", "critical"}
@@ -15,7 +15,7 @@ _STREAMLITS_OWN: frozenset[str] = frozenset()
 
 def grave_violations(page: Page) -> list[str]:
     """What is serious or critical on the page, each as a line with the rule and the first elements at fault."""
-    page.wait_for_function(_AT_REST)
+    page.wait_for_function(AT_REST)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{one['id']}: {one['help']}: " + "; ".join(node["html"][:160] for node in one["nodes"][:3])

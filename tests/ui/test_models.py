@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from tests.checkpoints import record_for
 from tests.conftest import tiny_settings, write_models
 from tests.hub_server import TOKEN, Fault, HubServer
-from tests.ui.axe import grave_violations
+from tests.ui.axe import AT_REST, grave_violations
 from tests.ui.conftest import Server, settled, start, stop
 from tests.ui.test_create import button, generate, jobs, shown
 
@@ -69,6 +69,8 @@ def pick(page: Page, label: str, option: str) -> None:
     """Choose in a select box further down, which must not be scrolled while its list is open."""
     box = page.get_by_label(label, exact=True)
     box.hover()
+    settled(page)
+    page.wait_for_function(AT_REST)
     box.fill(option)
     page.get_by_role("option").filter(has_text=option).first.click()
 
