@@ -23,6 +23,16 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 60_000
 """The longest that anything on the page may take, on a slow and busy machine."""
 
+QUIET_MS = 200
+"""How long a page must say that nothing runs to be at rest."""
+
+_AT_REST = """quiet => {
+    const runs = document.querySelector("[data-testid=stApp]").dataset.testScriptState !== "notRunning";
+    const now = performance.now();
+    if (runs || window.restingSince === undefined) window.restingSince = now;
+    return now - window.restingSince >= quiet;
+}"""
+
 CHROMIUM = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -138,9 +148,15 @@ def page(open_page: Callable[..., Page]) -> Page:
 
 
 def settled(page: Page) -> None:
-    """Wait until Streamlit has drawn the page."""
+    """Wait until Streamlit has drawn the page: a click is on its way for a moment before the page says that it runs."""
     page.wait_for_selector("[data-testid=stMain] [data-testid=stElementContainer]", state="attached")
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.evaluate("window.restingSince = undefined")
+    page.wait_for_function(_AT_REST, arg=QUIET_MS)
+
+
+def comes_true(page: Page, path: str, condition: str) -> None:
+    """Wait until what the API answers at `path` fulfils `condition`, a JavaScript function of its JSON."""
+    page.wait_for_function(f"async path => ({condition})(await (await fetch(path)).json())", arg=path, polling=100)
 
 
 def _is_complaint(message: ConsoleMessage) -> bool:

@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipeline.gallery.metadata import read_recipe
 from tests.ui.axe import grave_violations
-from tests.ui.conftest import Server, settled
+from tests.ui.conftest import Server, comes_true, settled
 
 PHONE = {"width": 390, "height": 844}
 A1111 = (
@@ -533,10 +533,8 @@ def test_a_picture_is_marked_as_a_favourite_and_rated(page: Page, server: Server
     page.get_by_test_id("stFeedback").get_by_role("radio").or_(
         page.get_by_test_id("stFeedback").get_by_role("button")
     ).nth(3).click()
-    settled(page)
+    comes_true(page, f"/api/v1/images/{image}", "kept => kept.favourite && kept.rating === 4")
     expect(page.get_by_role("link", name="Gallery").last).to_have_attribute("href", re.compile(image))
-    kept = server.get(f"/api/v1/images/{image}").json()
-    assert (kept["favourite"], kept["rating"]) == (True, 4)
 
 
 def test_an_address_shows_a_picture_and_fills_the_form_with_its_settings(page: Page, server: Server) -> None:
