@@ -15,7 +15,7 @@ from pathlib import Path
 
 import streamlit as st
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,11 +24,9 @@ from api.access import CLIENT_COOKIE
 from api.security import Gate
 from pipeline.errors import DarkroomError
 from pipeline.studio import Studio
-from ui import shared
+from ui import frame, shared
 
 SHUTDOWN_SECONDS = 5
-ADDRESSES = ("/", "/gallery", "/compare", "/models", "/system")
-"""Of the pages, as `ui/pages.py` names them."""
 pages = st.App(Path(__file__).with_name("ui") / "pages.py")
 
 
@@ -68,16 +66,9 @@ def _tell_the_terminal(studio: Studio) -> None:
     sys.stdout.write("".join(f"  {line}\n" for line in lines))
 
 
-async def front() -> HTMLResponse:
-    """Streamlit's own frame, told where its server is.
-
-    Otherwise a browser that begins at `/gallery` looks for the server below that first, is answered 404, and says so
-    in its console.
-    """
-    frame = Path(st.__file__).with_name("static") / "index.html"
-    told = "<script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
-    page = frame.read_text(encoding="utf-8").replace("<head>", f"<head>{told}", 1)
-    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+async def front(request: Request) -> HTMLResponse:
+    """What a browser gets first, at the address of each page."""
+    return HTMLResponse(frame.page(request.url.path), headers={"Cache-Control": "no-cache"})
 
 
 def _limit_shutdown() -> None:
@@ -97,6 +88,6 @@ app = FastAPI(
 app.add_middleware(Gate)
 app.add_middleware(PlainRefusal)
 api.install(app)
-for address in ADDRESSES:
+for address in frame.ELEMENTS:
     app.add_api_route(address, front, include_in_schema=False)
 app.mount("/", pages)

@@ -17,13 +17,11 @@ from pipeline.gallery import restore
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
-from ui import form, presets, restored
+from ui import form, labels, presets, restored
 
 DOUBLE_CLICK_SECONDS = 1.0
 MORE = 4
 """Pictures that one click makes of a picture that is there."""
-AWAY = " · ↓"
-"""Stands in the picker between a model's name and how much must be downloaded first."""
 state = st.session_state
 
 
@@ -43,14 +41,8 @@ def begin(studio: Studio, client: str) -> None:
 
 
 def chosen(studio: Studio) -> ModelRecord:
-    """The model of the form, or the default when that was forgotten meanwhile.
-
-    The browser gives a choice back by its label, and that of a model changes when its files have come.
-    """
-    try:
-        return studio.models.find(state.model.partition(AWAY)[0])
-    except DarkroomError:
-        return studio.default.record
+    """The model of the form, or the default when that was forgotten meanwhile."""
+    return labels.meant(state.model, studio.models.records) or studio.default.record
 
 
 def fill(studio: Studio, request: GenerationRequest) -> None:

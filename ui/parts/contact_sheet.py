@@ -10,6 +10,7 @@ import streamlit as st
 from pipeline.events import SavedImage
 from pipeline.studio import Studio
 from ui.parts import text
+from ui.parts.told import told
 
 HERE = Path(__file__).parent
 RECENT = 12
@@ -43,9 +44,8 @@ def _draw(key: str, width: str, label: str, images: Sequence[SavedImage], shown:
     )
 
     def pick() -> None:
-        told = st.session_state.get(key)  # gone when another click drew the page first
-        if told is not None and told.picked:
-            st.query_params["image"] = told.picked
+        if picked := told(key, "picked"):
+            st.query_params["image"] = picked
 
     data = {"items": items, "shown": shown.id if shown else "", "label": label, "width": width}
     _sheet(key=key, data=data, on_picked_change=pick)

@@ -10,6 +10,7 @@ from pipeline.jobs.state import JobState
 from pipeline.studio import Studio
 from ui import shared
 from ui.parts import text
+from ui.parts.told import told
 
 HERE = Path(__file__).parent
 
@@ -37,8 +38,7 @@ def follow(studio: Studio, job: JobState) -> None:
     key = f"live-{job.id}"
 
     def ended() -> None:
-        told = st.session_state.get(key)  # gone when another click drew the page first
-        if told is not None and told.ended == "cancelled":
+        if told(key, "ended") == "cancelled":
             st.toast("Cancelled. Pictures that were finished are kept.")
         st.query_params["job"] = job.id
         st.query_params.pop("image", None)

@@ -10,7 +10,7 @@ from pipeline.errors import DarkroomError
 from pipeline.models.files.stored import Inventory
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
-from ui import actions, form
+from ui import actions, form, labels
 from ui.parts import problems, text, weights
 
 state = st.session_state
@@ -44,10 +44,8 @@ def _picker(studio: Studio) -> ModelRecord:
 
 def _name(record: ModelRecord, files: Inventory) -> str:
     """Its name, and how much must be downloaded first."""
-    if files.here:
-        return record.name
-    size = f" {text.size(files.bytes_total)}" if files.bytes_total else ""
-    return record.name + actions.AWAY + size
+    size = text.size(files.bytes_total) if files.bytes_total else ""
+    return labels.label(record, "" if files.here else f"↓ {size}".strip())
 
 
 def _plan(studio: Studio, record: ModelRecord) -> str:

@@ -12,6 +12,7 @@ from pipeline.errors import DarkroomError, NotFound
 from pipeline.jobs.state import JobState
 from pipeline.studio import Studio
 from ui.parts import text
+from ui.parts.told import told
 
 HERE = Path(__file__).parent
 SECONDS = 2.0
@@ -58,8 +59,7 @@ def _overtaken(watched: JobState | None, mine: Sequence[JobState], client: str) 
 
 def _do(studio: Studio, client: str) -> None:
     """What a button of the list asks for. It can only be about this client's own jobs."""
-    told = state.get("queue-list")
-    asked = told.asked if told is not None else None
+    asked = told("queue-list", "asked")
     if asked is None:
         return
     if asked["what"] == "all":

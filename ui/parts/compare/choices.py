@@ -11,6 +11,7 @@ from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui import form as single
+from ui import labels
 from ui.parts import text
 from ui.parts.compare import form
 
@@ -39,7 +40,7 @@ def models(studio: Studio) -> dict[str, str]:
         away = "" if stock[record.id].here else f"↓ {text.size(stock[record.id].bytes_total or record.download_bytes)}"
         found = plans[record.id]
         tight = "does not fit here" if found is not None and not found.fits else ""
-        names[record.id] = form.SEPARATOR.join(part for part in (record.name, away, tight) if part)
+        names[record.id] = labels.label(record, away, tight)
     return names
 
 

@@ -17,6 +17,7 @@ from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 from ui import form as single
+from ui import labels
 from ui.parts.compare import values
 
 Way = Literal["models", "grid", "lab"]
@@ -29,8 +30,6 @@ AXES: tuple[AxisField, ...] = tuple(NAMES)
 """Settings that can be compared."""
 Side = Literal["columns", "rows"]
 SIDES: tuple[Side, Side] = ("columns", "rows")
-SEPARATOR = " · "
-"""Between the name of a model and what stands in its way."""
 OWN = (0, 0)
 """Stands for each model's own size."""
 _SIMPLE: dict[str, str] = {
@@ -216,16 +215,11 @@ def sizes(records: Sequence[ModelRecord], max_pixels: int) -> dict[tuple[int, in
 def mended(form: Mapping[str, Any], known: Sequence[ModelRecord], usual: ModelRecord) -> dict[str, Any]:
     """What changes in a form that the browser filled with names of choices which are called otherwise by now: what a
     model is called changes when it is downloaded, and a model may be forgotten."""
-    ids = {record.name: record.id for record in known} | {record.id: record.id for record in known}
-
-    def model(name: str) -> str | None:
-        return ids.get(name) or ids.get(name.split(SEPARATOR, maxsplit=1)[0])
-
     size = form["compare_size"]
-    changes: dict[str, Any] = {"compare_model": model(form["compare_model"]) or usual.id}
+    changes: dict[str, Any] = {"compare_model": (labels.meant(form["compare_model"], known) or usual).id}
     for side in SIDES:
         key = values_key(side, "model")
-        changes[key] = list(dict.fromkeys(found for name in form[key] if (found := model(name))))
+        changes[key] = list(dict.fromkeys(found.id for name in form[key] if (found := labels.meant(name, known))))
     return changes | {"compare_size": size if isinstance(size, tuple) else OWN}
 
 

@@ -14,6 +14,7 @@ from pipeline.models import schedulers
 from pipeline.studio import Studio
 from ui.parts import text
 from ui.parts.compare import form, values
+from ui.parts.told import told
 
 HERE = Path(__file__).parent
 _SIDE = 512
@@ -41,9 +42,8 @@ def show(studio: Studio, here: ComparisonState, reuse: Callable[[str], None]) ->
     }
 
     def reused() -> None:
-        told = st.session_state.get(key)  # gone when another click drew the page first
-        if told is not None and told.reused:
-            reuse(told.reused)
+        if image_id := told(key, "reused"):
+            reuse(image_id)
 
     _sheet(key=key, data=data, on_reused_change=reused)
 

@@ -13,6 +13,7 @@ from pipeline.gallery import Gallery
 from ui.parts import text
 from ui.parts.gallery import actions
 from ui.parts.gallery.place import Place
+from ui.parts.told import told
 
 HERE = Path(__file__).parent
 SIDE = 384
@@ -41,17 +42,17 @@ def draw(gallery: Gallery, here: Place, images: Sequence[SavedImage]) -> None:
     _grid(
         key=KEY,
         data=data,
-        on_picked_change=_told("picked", lambda image_id: actions.open_picture(here, image_id)),
-        on_chosen_change=_told("chosen", actions.select),
-        on_hearted_change=_told("hearted", lambda hearts: actions.heart(gallery, hearts)),
+        on_picked_change=_telling("picked", lambda image_id: actions.open_picture(here, image_id)),
+        on_chosen_change=_telling("chosen", actions.select),
+        on_hearted_change=_telling("hearted", lambda hearts: actions.heart(gallery, hearts)),
     )
 
 
-def _told(what: str, act: Callable[[Any], None]) -> Callable[[], None]:
-    """A callback that hands on what the grid tells, if it does: when another click drew the page first, it is gone."""
+def _telling(what: str, act: Callable[[Any], None]) -> Callable[[], None]:
+    """A callback that hands on what the grid tells."""
 
     def react() -> None:
-        value = getattr(st.session_state.get(KEY), what, None)
+        value = told(KEY, what)
         if value is not None:
             act(value)
 
