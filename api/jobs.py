@@ -13,10 +13,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.access import ClientDep, StudioDep, in_thread
 from pipeline.events import Step
+from pipeline.jobs.job import Job
 from pipeline.jobs.line import Move
 from pipeline.jobs.state import JobState
 from pipeline.request import GenerationRequest
-from pipeline.studio import Job
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.errors import DarkroomError
     from pipeline.events import Event, SavedImage
+    from pipeline.jobs.job import Job
     from pipeline.request import GenerationRequest, Recipe
     from pipeline.settings import Settings
-    from pipeline.studio import Job, Studio
+    from pipeline.studio import Studio
 
 _HOMES = {
     "DarkroomError": "errors",
     "Event": "events",
     "GenerationRequest": "request",
-    "Job": "studio",
+    "Job": "jobs.job",
     "Recipe": "request",
     "SavedImage": "events",
     "Settings": "settings",

@@ -7,42 +7,29 @@ with Studio() as studio:
 
 from __future__ import annotations
 
-import asyncio
 import os
-import queue
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any, Self
 
 from pipeline.compare.comparisons import Comparisons
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
-from pipeline.errors import (
-    DarkroomError,
-    ErrorInfo,
-    InvalidRequest,
-    JobCancelled,
-    UnknownModel,
-)
+from pipeline.errors import DarkroomError, InvalidRequest, UnknownModel
 from pipeline.estimate import Estimate, Pace, estimate, waiting_seconds
-from pipeline.events import LAST, Cancelled, Event, Failed, SavedImage
+from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
 from pipeline.gallery.query import ImageQuery
 from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
-from pipeline.jobs.feed import Listener, retell
-from pipeline.jobs.line import Move
+from pipeline.jobs.job import Job
 from pipeline.jobs.log import JobLog, LogLine
-from pipeline.jobs.state import JobState, Progress, WorkerState
+from pipeline.jobs.state import EngineState, JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.worker import Worker
 from pipeline.models import hardware
 from pipeline.models.choose import Choice, choose_default
 from pipeline.models.files import hub
-from pipeline.models.hardware import EngineReport, Hardware
+from pipeline.models.hardware import EngineReport
 from pipeline.models.library import Library
 from pipeline.models.own.extras import check_extras
 from pipeline.models.planning.plan import Plan, impossible, plan_for
@@ -53,90 +40,6 @@ from pipeline.settings import Settings, read_settings
 
 REMEMBERED = 20
 """Pictures by which an estimate is made."""
-
-
-class EngineState(BaseModel):
-    """What the engine is doing, and what it found when it started."""
-
-    model_config = ConfigDict(frozen=True)
-
-    status: Literal["off", "starting", "loading", "ready", "busy", "failed"]
-    model: str | None
-    """Id of the loaded model."""
-    hardware: Hardware
-    versions: dict[str, str] = {}
-    """Versions of the libraries in the worker; empty until it is ready."""
-    error: ErrorInfo | None = None
-
-
-class Job:
-    """A handle on one job; cheap, and as good after a restart as before."""
-
-    def __init__(self, studio: Studio, job_id: str) -> None:
-        self._studio, self.id = studio, job_id
-
-    @property
-    def state(self) -> JobState:
-        """The job as it is now."""
-        return self._studio._state(self.id)
-
-    def cancel(self) -> None:
-        """Stop it; pictures that are finished stay."""
-        self._studio._dispatcher.cancel(self.id)
-
-    def move(self, to: Move) -> None:
-        """Change when it runs among the waiting jobs of its own client; one that does not wait stays as it is."""
-        self._studio._dispatcher.move(self.id, to)
-
-    def events(self) -> Iterator[Event]:
-        """The story so far in short, then each event as it happens, up to the last."""
-        for _, event in self._follow(None):
-            yield event
-
-    async def aevents(self, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
-        """The same for asyncio, with the number of each event; `after` skips those that were seen."""
-        loop, inbox = asyncio.get_running_loop(), asyncio.Queue[tuple[int, Event]]()
-
-        def deliver(numbered: tuple[int, Event]) -> None:
-            loop.call_soon_threadsafe(inbox.put_nowait, numbered)
-
-        stop = self._studio._listen(self.id, deliver, after)
-        try:
-            while True:
-                numbered = await inbox.get()
-                yield numbered
-                if isinstance(numbered[1], LAST):
-                    return
-        finally:
-            stop()
-
-    def result(self, timeout: float | None = None) -> list[SavedImage]:
-        """Wait for the pictures, in order.
-
-        Raises the job's own error when it failed, `JobCancelled`, or `TimeoutError` after `timeout` seconds.
-        """
-        for _, event in self._follow(timeout):
-            if isinstance(event, Failed):
-                raise DarkroomError.from_info(event.error)
-            if isinstance(event, Cancelled):
-                raise JobCancelled("The job was cancelled.")
-        return list(self.state.images)
-
-    def _follow(self, timeout: float | None) -> Iterator[tuple[int, Event]]:
-        inbox: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        stop = self._studio._listen(self.id, inbox.put, 0)
-        try:
-            while True:
-                try:
-                    numbered = inbox.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    raise TimeoutError(f"Job {self.id} did not end within {timeout} seconds.") from None
-                yield numbered
-                if isinstance(numbered[1], LAST):
-                    return
-        finally:
-            stop()
 
 
 class Studio:
@@ -214,7 +117,8 @@ class Studio:
         seed = request.seed if request.seed >= 0 else _draw_seed(request)
         if request.variation_strength > 0 and request.variation_seed < 0:
             request = request.model_copy(update={"variation_seed": _draw_seed(request)})
-        return Job(self, self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings))
+        job_id = self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings)
+        return Job(self._dispatcher, job_id)
 
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
@@ -238,7 +142,7 @@ class Studio:
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""
-        return Job(self, self._store.get(job_id).id)
+        return Job(self._dispatcher, self._store.get(job_id).id)
 
     def jobs(self, *, client: str | None = None, limit: int = 50) -> list[JobState]:
         """The newest jobs, of one client or of all."""
@@ -247,7 +151,7 @@ class Studio:
     def queue(self, *, client: str | None = None) -> list[JobState]:
         """The unfinished jobs, of one client or of all: those in hand, then the waiting ones in the order in which they
         will run."""
-        return [self._state(job_id) for job_id in self._dispatcher.unfinished(client)]
+        return [self._dispatcher.find(job_id) for job_id in self._dispatcher.unfinished(client)]
 
     def others_before(self, client: str) -> int:
         """How many jobs of others are in hand, or come before the first waiting one of `client`."""
@@ -269,7 +173,7 @@ class Studio:
     def engine(self) -> EngineState:
         """What the engine is doing now."""
         return EngineState(
-            status=self._engine_status(),
+            status=self._dispatcher.crew.status if self._started else "off",
             model=self._dispatcher.crew.loaded,
             hardware=self._hardware,
             versions=self._versions,
@@ -346,27 +250,6 @@ class Studio:
             return takes(row) if progress.seconds_left is None else progress.seconds_left
 
         return waiting_seconds([remains(*job) if job else 0.0 for job in in_hand], map(takes, before))
-
-    def _engine_status(self) -> Literal["off", "starting", "loading", "ready", "busy", "failed"]:
-        if not self._started:
-            return "off"
-        if self._dispatcher.crew.broken is not None:
-            return "failed"
-        if not self._dispatcher.crew.ready:
-            return "starting"
-        if self._dispatcher.crew.loading:
-            return "loading"
-        return "busy" if self._dispatcher.crew.busy else "ready"
-
-    def _state(self, job_id: str) -> JobState:
-        return self._dispatcher.state(self._store.get(job_id))
-
-    def _listen(self, job_id: str, listener: Listener, after: int) -> Callable[[], None]:
-        if self._dispatcher.feed.knows(job_id):
-            return self._dispatcher.feed.listen(job_id, listener, after)
-        for number, event in enumerate(retell(self._state(job_id)), start=1):
-            listener((number, event))
-        return lambda: None
 
     def _start_worker(self, environment: dict[str, str], on_message: Any, on_exit: Any) -> Worker:
         return Worker((self.settings.cache, self.settings.weights), environment, on_message, on_exit)

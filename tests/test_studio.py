@@ -25,11 +25,12 @@ from pipeline.errors import (
 )
 from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Queued, Saved, Step
 from pipeline.gallery.metadata import read_recipe
+from pipeline.jobs.job import Job
 from pipeline.jobs.log import LogLine
 from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
-from pipeline.studio import Job, Studio
+from pipeline.studio import Studio
 from tests.conftest import tiny_settings
 
 MakeSettings = Callable[..., Settings]
@@ -165,7 +166,7 @@ def test_a_waiting_job_is_moved_and_all_hear_of_it_at_once(studio: Studio) -> No
     # Clients that have had no turn in another test.
     first, second, other = (studio.submit(SHORT, client=client) for client in ("ida", "ida", "jon"))
     heard: list[Event] = []
-    stop = studio._listen(first.id, lambda numbered: heard.append(numbered[1]), 0)
+    stop = studio._dispatcher.listen(first.id, lambda numbered: heard.append(numbered[1]), 0)
     second.move("first")
     stop()
     assert [state.id for state in studio.queue()] == [long.id, second.id, other.id, first.id]

@@ -14,7 +14,7 @@ from pipeline.events import LAST, Event, Failed
 from pipeline.request import GenerationRequest, Offload, Quantization, parse_request
 
 if TYPE_CHECKING:
-    from pipeline.studio import Job
+    from pipeline.jobs.job import Job
 
 
 def generate(

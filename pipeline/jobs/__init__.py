@@ -1,1 +1,2 @@
-"""Jobs: who is next (`scheduler`), what lasts (`store`), who works (`worker`, `child`), and who watches (`feed`)."""
+"""Jobs: who is next (`scheduler`), what lasts (`store`), who works (`worker`, `child`), who watches (`feed`), and who
+brings them together (`dispatcher`, `foreman`, `endings`)."""

@@ -8,80 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline.errors import EngineFailed, ErrorInfo
 from pipeline.jobs.active import ActiveJob
-from pipeline.jobs.protocol import FromWorker, Measure
-from pipeline.jobs.state import WorkerState
+from pipeline.jobs.protocol import Cancel, FromWorker, Release
+from pipeline.jobs.slot import Slot
 from pipeline.jobs.worker import Worker, cause
-from pipeline.request import Precision
 
 MAX_FAST_DEATHS = 3
 """Workers in a row that may end before they were ready, until the engine counts as broken."""
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A place for one worker on one device; the process in it may be replaced."""
-
-    environment: Mapping[str, str]
-    worker: Worker | None = None
-    ready: bool = False
-    loaded: str | None = None
-    loading: bool = False
-    active: ActiveJob | None = None
-    device: str = ""
-    precision: Precision | None = None
-    """Of the weights that are held, as the last picture told."""
-    device_bytes: int | None = None
-    restarts: int = 0
-    rested: bool = False
-    """Whether it was ended on purpose to give its memory back: its successor loads nothing before it has to."""
-
-    def hold(self, model: str | None) -> None:
-        """Note which model is loaded."""
-        if model != self.loaded:
-            self.precision = None
-        self.loaded, self.loading = model, False
-
-    def state(self, place: int) -> WorkerState:
-        """The worker as others see it; asks it for the memory that it holds, for the next time."""
-        worker = self.worker
-        if worker is not None and self.ready:
-            worker.send(Measure())
-        return WorkerState(
-            place=place,
-            status=self._status,
-            device=self.device,
-            pid=worker.pid if worker else None,
-            model=self.loaded,
-            precision=self.precision,
-            job_id=self.active.job_id if self.active else None,
-            memory_bytes=worker.memory_bytes if worker else None,
-            device_bytes=self.device_bytes,
-            started_at=datetime.fromtimestamp(worker.started_at, UTC) if worker else None,
-            restarts=self.restarts,
-        )
-
-    @property
-    def _status(self) -> Literal["off", "starting", "loading", "ready", "busy"]:
-        if self.worker is None:
-            return "off"
-        if not self.ready:
-            return "starting"
-        if self.loading:
-            return "loading"
-        return "busy" if self.active else "ready"
-
-    def vacate(self) -> ActiveJob | None:
-        """Forget the process that was here; returns the job that it had in hand."""
-        active = self.active
-        self.precision = self.device_bytes = None
-        self.worker, self.ready, self.loaded, self.loading, self.active = None, False, None, False, None
-        return active
 
 
 class Crew:
@@ -101,10 +37,11 @@ class Crew:
         self.slots = [Slot(environment) for environment in environments]
         self.broken: ErrorInfo | None = None
         """Why the engine cannot run; None while it can, or may."""
+        self.closed = False
+        """Whether no more workers are started, nor jobs given to those that are left."""
         self._start_worker, self._lock = start_worker, lock
         self._on_message, self._on_lost, self._on_broken = on_message, on_lost, on_broken
         self._fast_deaths = 0
-        self._closed = False
 
     def start(self) -> None:
         """Start a worker in every slot that has none."""
@@ -129,9 +66,31 @@ class Crew:
             slot.active.put_back = True
         slot.worker.kill()
 
+    def cancel(self, job_id: str) -> None:
+        """Have a worker stop the job, if one has it in hand; a worker that does not react in time is ended."""
+        for slot in self.slots:
+            active, worker = slot.active, slot.worker
+            if active is None or active.job_id != job_id or active.cancelled:
+                continue
+            active.cancelled = True
+            if worker is not None:
+                worker.send(Cancel(job_id))
+                timer = threading.Timer(active.grace, self._end_if_hung, (slot, active, worker))
+                timer.daemon = True
+                timer.start()
+
+    def emptied_beside(self, slot: Slot) -> bool:
+        """Whether all other workers hold nothing; asks those that are idle to let go of their models."""
+        others = [other for other in self.slots if other is not slot]
+        for other in others:
+            if other.worker is not None and other.loaded and other.active is None and not other.loading:
+                other.loading = True
+                other.worker.send(Release())
+        return not any(other.active or other.loading or other.loaded for other in others)
+
     def dismiss(self) -> list[Worker]:
         """Start no more workers; returns those that are to be closed, which takes time and no lock."""
-        self._closed = True
+        self.closed = True
         return [slot.worker for slot in self.slots if slot.worker is not None]
 
     def note_ready(self, slot: Slot) -> None:
@@ -139,16 +98,20 @@ class Crew:
         slot.ready, self._fast_deaths = True, 0
 
     @property
-    def ready(self) -> bool:
-        return any(slot.ready for slot in self.slots)
+    def active(self) -> list[ActiveJob]:
+        """The jobs that workers have in hand."""
+        return [slot.active for slot in self.slots if slot.active is not None]
 
     @property
-    def busy(self) -> bool:
-        return any(slot.active is not None for slot in self.slots)
-
-    @property
-    def loading(self) -> bool:
-        return any(slot.loading for slot in self.slots)
+    def status(self) -> Literal["starting", "loading", "ready", "busy", "failed"]:
+        """What the workers do, all together, once they were started."""
+        if self.broken is not None:
+            return "failed"
+        if not any(slot.ready for slot in self.slots):
+            return "starting"
+        if any(slot.loading for slot in self.slots):
+            return "loading"
+        return "busy" if self.active else "ready"
 
     @property
     def loaded(self) -> str | None:
@@ -167,6 +130,11 @@ class Crew:
             return
         slot.worker.listen()
 
+    def _end_if_hung(self, slot: Slot, active: ActiveJob, worker: Worker) -> None:
+        with self._lock:
+            if slot.active is active and slot.worker is worker:
+                worker.kill()
+
     def _slot(self, worker: Worker) -> Slot | None:
         return next((slot for slot in self.slots if slot.worker is worker), None)
 
@@ -180,7 +148,7 @@ class Crew:
         """A worker ended: tell of the job that it had in hand, and start another, unless that is hopeless."""
         with self._lock:
             slot = self._slot(worker)
-            if slot is None or self._closed:
+            if slot is None or self.closed:
                 return
             was_ready, active = slot.ready, slot.vacate()
             if active is not None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import ErrorInfo
 from pipeline.events import SavedImage
+from pipeline.models.hardware import Hardware
 from pipeline.request import GenerationRequest, Precision
 
 Status = Literal["queued", "loading", "running", "finished", "failed", "cancelled"]
@@ -59,6 +60,20 @@ class WorkerState(BaseModel):
     started_at: datetime | None = None
     restarts: int = 0
     """How often its process was replaced since the studio started."""
+
+
+class EngineState(BaseModel):
+    """What the engine is doing, and what it found when it started."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["off", "starting", "loading", "ready", "busy", "failed"]
+    model: str | None
+    """Id of the loaded model."""
+    hardware: Hardware
+    versions: dict[str, str] = {}
+    """Versions of the libraries in the worker; empty until it is ready."""
+    error: ErrorInfo | None = None
 
 
 class JobState(BaseModel):

@@ -26,9 +26,10 @@ from pipeline.errors import (
     UnknownModel,
 )
 from pipeline.events import Step
+from pipeline.jobs.job import Job
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
-from pipeline.studio import Job, Studio
+from pipeline.studio import Studio
 from tests.compare.conftest import compared, fingerprints, finished
 
 MakeSettings = Callable[..., Settings]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.studio import EngineState, Studio
+from pipeline.jobs.state import EngineState
+from pipeline.studio import Studio
 from ui.parts import text
 
 WORDS = {

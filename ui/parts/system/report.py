@@ -8,9 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from pipeline.doctor import Check
+from pipeline.jobs.state import EngineState
 from pipeline.models.files import hub
 from pipeline.models.registry import ROOT
-from pipeline.studio import EngineState, Studio
+from pipeline.studio import Studio
 from ui.parts import text
 
 MARKS = {True: "ok", False: "WRONG", None: "note"}
