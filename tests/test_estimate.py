@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.estimate import Pace, estimate, waiting_seconds
 from pipeline.models.hardware import Hardware, cpu
+from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import Plan, plan
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, Recipe
@@ -23,7 +24,7 @@ def record() -> ModelRecord:
 
 @pytest.fixture(scope="module")
 def planned(record: ModelRecord) -> Plan:
-    return plan(record, REQUEST, Hardware(devices=(cpu(),)))
+    return plan(Case.unseen(record, REQUEST, Hardware(devices=(cpu(),))))
 
 
 def made(count: int = 1, **changes: Any) -> list[Recipe]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import gc
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -30,8 +31,9 @@ from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.models.hardware import Device, EngineReport, Hardware
 from pipeline.models.own.shelf import Shelf
+from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import impossible, nearest, would_fit
-from pipeline.models.planning.sizes import ComponentSize, component_sizes
+from pipeline.models.planning.sizes import component_sizes
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest
 
@@ -135,12 +137,12 @@ class Engine:
     def _ready(self, record: ModelRecord, request: GenerationRequest, emit: Emit) -> tuple[Loaded, float]:
         """The model as `request` wants it, and for how many seconds it was loaded now; 0 when it was there already."""
         self._failed = {record.id: self._failed.get(record.id, {})}
-        sizes = component_sizes(record)
-        placement = self._placement(record, request, sizes)
+        case = self._case(record, request)
+        placement = self._placement(case)
         for warning in placement.warnings:
             emit(Warned(message=warning))
         # No name here for what is held: it would keep the old model in memory while the new one is loaded.
-        if self._loaded and self._serves(self._loaded, record, placement, request, sizes):
+        if self._loaded and self._serves(self._loaded, placement, case):
             return self._loaded, 0.0
         self.release()
         self._tried = None
@@ -153,61 +155,47 @@ class Engine:
             self._loaded = load(record, placement, self._cache, emit)
         return self._loaded, self._loaded.seconds
 
-    def _placement(
-        self, record: ModelRecord, request: GenerationRequest, sizes: Mapping[str, ComponentSize]
-    ) -> Placement:
+    def _case(self, record: ModelRecord, request: GenerationRequest) -> Case:
+        """`request` on this device, with the sizes of the model's files as far as they are here."""
+        return Case(record, request, self._report.hardware, component_sizes(record), self._bfloat16)
+
+    def _placement(self, case: Case) -> Placement:
         """The best placement, of those below the ones that ran out of memory with no larger picture."""
-        lower = self._below(record, request, sizes)
-        if lower is not None:
-            return lower
-        hardware, known = self._report.hardware, _known()
-        return place(record, request, hardware, sizes=sizes, bfloat16=self._bfloat16, candidates=known)
+        return self._below(case) or place(case, _known())
 
-    def _below(
-        self, record: ModelRecord, request: GenerationRequest, sizes: Mapping[str, ComponentSize]
-    ) -> Placement | None:
+    def _below(self, case: Case) -> Placement | None:
         """The best placement that fits below those that ran out of memory; None when there is none, or none did."""
-        pixels = _pixels(record, request)
-        failed = {key for key, least in self._failed[record.id].items() if pixels >= least}
-        if not failed:
-            return None
-        return below(record, request, self._report.hardware, failed, sizes=sizes, bfloat16=self._bfloat16)
+        failed = {key for key, least in self._failed[case.record.id].items() if case.pixels >= least}
+        return below(case, failed) if failed else None
 
-    def _serves(
-        self,
-        held: Loaded,
-        record: ModelRecord,
-        best: Placement,
-        request: GenerationRequest,
-        sizes: Mapping[str, ComponentSize],
-    ) -> bool:
+    def _serves(self, held: Loaded, best: Placement, case: Case) -> bool:
         """Whether the pipeline that is loaded will do: it is held just so, or it makes the same pictures and fits.
 
         So a change of size does not load the model again just to let its weights rest elsewhere.
         """
-        if held.record != record:
+        if held.record != case.record:
             return False
         if held.placement.key == best.key:
             return True
-        if request.offload != "auto" or not held.placement.makes_the_same(best):
+        if case.request.offload != "auto" or not held.placement.makes_the_same(best):
             return False
-        hardware = self._report.hardware
-        return held.placement.key in fitting(held.record, request, hardware, sizes=sizes, bfloat16=self._bfloat16)
+        return held.placement.key in fitting(case)
 
     def _step_down(self, record: ModelRecord, request: GenerationRequest) -> Placement | None:
         """Remember what ran out of memory; the next placement that takes less, if there is one."""
         if self._tried is None:
             return None
-        failed, key, pixels = self._failed[record.id], self._tried.key, _pixels(record, request)
-        failed[key] = min(pixels, failed.get(key, pixels))
-        return self._below(record, request, component_sizes(record))
+        case = self._case(record, request)
+        failed, key = self._failed[record.id], self._tried.key
+        failed[key] = min(case.pixels, failed.get(key, case.pixels))
+        return self._below(case)
 
     def _without_hope(self, error: OutOfMemory, record: ModelRecord, request: GenerationRequest) -> OutOfMemory:
         """The same error with what would fit in less memory than what was tried takes."""
         if self._tried is None:
             return error
-        less = _shrunk(self._report.hardware, self._tried)
-        ways = nearest(record, request, less, component_sizes(record), self._bfloat16, _known())
+        less = replace(self._case(record, request), hardware=_shrunk(self._report.hardware, self._tried))
+        ways = nearest(less, _known())
         return OutOfMemory(error.info.message, would_fit(ways) or error.info.remedy, details=error.info.details)
 
     @contextmanager
@@ -236,11 +224,6 @@ def _stoppable(emit: Emit, cancelled: Callable[[], bool]) -> Emit:
 def _known() -> tuple[ModelRecord, ...]:
     """The models that ship with Darkroom."""
     return Registry.read().records
-
-
-def _pixels(record: ModelRecord, request: GenerationRequest) -> int:
-    width, height = record.size.native
-    return (request.width or width) * (request.height or height)
 
 
 def _shrunk(hardware: Hardware, placement: Placement) -> Hardware:

@@ -13,13 +13,12 @@ import torch
 from accelerate import dispatch_model  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.models.hardware import Device, Hardware
-from pipeline.models.planning.ladder import TILE
+from pipeline.models.hardware import Device
+from pipeline.models.planning.ladder import TILE, Case
 from pipeline.models.planning.plan import Plan, ladder
 from pipeline.models.planning.plan import plan as planned
-from pipeline.models.planning.sizes import ComponentSize
 from pipeline.models.registry import DType, ModelRecord
-from pipeline.request import GenerationRequest, Precision
+from pipeline.request import Precision
 
 
 class Placement(BaseModel):
@@ -83,48 +82,22 @@ class Placement(BaseModel):
         return other.model_copy(update=resting).key == self.key
 
 
-def place(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    *,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-    candidates: Sequence[ModelRecord] = (),
-) -> Placement:
-    """The placement of `record` for `request`: what `planning.plan.plan` says, whose arguments these are.
-
-    Raises `InvalidRequest` for what the device cannot do.
-    """
-    return _of(planned(record, request, hardware, sizes=sizes, bfloat16=bfloat16, candidates=candidates))
+def place(case: Case, candidates: Sequence[ModelRecord] = ()) -> Placement:
+    """What `planning.plan.plan` says, whose arguments these are. Raises `InvalidRequest` for what the device cannot
+    do."""
+    return _of(planned(case, candidates))
 
 
-def below(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    failed: Collection[tuple[object, ...]],
-    *,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-) -> Placement | None:
+def below(case: Case, failed: Collection[tuple[object, ...]]) -> Placement | None:
     """The best placement that fits, of those further down the ladder than those with the keys `failed`."""
-    rungs = [_of(plan) for plan in ladder(record, request, hardware, sizes=sizes, bfloat16=bfloat16)]
+    rungs = [_of(rung) for rung in ladder(case)]
     lowest = max((place for place, rung in enumerate(rungs) if rung.key in failed), default=-1)
     return next((rung for rung in rungs[lowest + 1 :] if rung.fits), None)
 
 
-def fitting(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    *,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-) -> set[tuple[object, ...]]:
+def fitting(case: Case) -> set[tuple[object, ...]]:
     """The keys of all placements that fit."""
-    rungs = ladder(record, request, hardware, sizes=sizes, bfloat16=bfloat16)
-    return {_of(plan).key for plan in rungs if plan.fits}
+    return {_of(rung).key for rung in ladder(case) if rung.fits}
 
 
 def computes_bfloat16(device: Device) -> bool:

@@ -18,6 +18,7 @@ import json, re, sys
 from pathlib import Path
 import psutil, torch
 from pipeline.engine import Engine
+from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import plan
 from pipeline.models.planning.sizes import component_sizes
 from pipeline.request import parse_request
@@ -32,7 +33,7 @@ big = record_for(Path(big_folder), SD35, dtype=dtype, size=size)
 def draw(record):
     request = parse_request(prompt="a red house", seed=1, num_inference_steps=2, quantization=quantization)
     list(engine.generate(request, record, [0], lambda event: None, lambda: False))
-    return plan(record, request, engine.report().hardware, sizes=component_sizes(record))
+    return plan(Case(record, request, engine.report().hardware, component_sizes(record)))
 
 draw(tiny)
 engine.release()

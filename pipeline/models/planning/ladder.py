@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from pipeline.models.hardware import Device, Hardware
-from pipeline.models.planning.sizes import ComponentSize
+from pipeline.models.planning.sizes import ComponentSize, known_sizes
 from pipeline.models.registry import DType, ModelRecord
 from pipeline.request import GenerationRequest, Precision
 
@@ -36,7 +36,14 @@ class Case:
     request: GenerationRequest
     hardware: Hardware
     sizes: Mapping[str, ComponentSize]
-    bfloat16: bool
+    """Of the model's components; empty when they are not known."""
+    bfloat16: bool = True
+    """Whether the best device computes in it."""
+
+    @classmethod
+    def unseen(cls, record: ModelRecord, request: GenerationRequest, hardware: Hardware, bfloat16: bool = True) -> Self:
+        """The case of a model whose files nobody has looked at: the sizes are those of its architectures."""
+        return cls(record, request, hardware, known_sizes(record), bfloat16)
 
     @property
     def pixels(self) -> int:

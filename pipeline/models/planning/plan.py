@@ -7,6 +7,7 @@ The first rung of `ladder.py` that fits by the figures of `peaks.py` is the plan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -90,30 +91,21 @@ def plan_for(
     stock, sizes = inventory(record), component_sizes(record)
     total = stock.bytes_total or sum(stored_bytes(name, size, record) for name, size in sizes.items())
     wanted = 0 if stock.here else max(0, total - stock.bytes_here)
-    found = plan(record, request, hardware, sizes=sizes, candidates=candidates)
+    found = plan(Case(record, request, hardware, sizes), candidates)
     return found.model_copy(update={"download_bytes": wanted, "disk_free_bytes": hub.cache_free_bytes()})
 
 
-def plan(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    *,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-    candidates: Sequence[ModelRecord] = (),
-) -> Plan:
-    """The best placement that fits; if none does, the one that lacks least, with what would fit.
+def plan(case: Case, candidates: Sequence[ModelRecord] = ()) -> Plan:
+    """The best placement that fits; if none does, the one that lacks least, with what would fit, as `nearest` says.
 
-    `sizes` are those of `record`'s components, and its architectures' when None; `bfloat16` says whether the device
-    computes in it. Raises `InvalidRequest` for what the device cannot do.
+    Raises `InvalidRequest` for what the device cannot do.
     """
-    rungs = ladder(record, request, hardware, sizes=sizes, bfloat16=bfloat16)
+    rungs = ladder(case)
     best = next((rung for rung in rungs if rung.fits), None)
     if best is not None:
         return best
-    least = min(rungs, key=lambda rung: _lacking(rung, hardware))
-    return least.model_copy(update={"nearest": nearest(record, request, hardware, sizes, bfloat16, candidates)})
+    least = min(rungs, key=lambda rung: _lacking(rung, case.hardware))
+    return least.model_copy(update={"nearest": nearest(case, candidates)})
 
 
 def impossible(record: ModelRecord, sentence: str, ways: Sequence[str]) -> OutOfMemory:
@@ -126,57 +118,43 @@ def would_fit(ways: Sequence[str]) -> str:
     return f"What would fit: {', or '.join(ways)}." if ways else ""
 
 
-def ladder(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    *,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-) -> list[Plan]:
-    """Every placement that the request allows, best first, whether it fits or not. Arguments as in `plan`."""
-    sizes = known_sizes(record) if sizes is None else sizes
-    _check(record, request, hardware, sizes)
-    case = Case(record, request, hardware, sizes, bfloat16)
+def ladder(case: Case) -> list[Plan]:
+    """Every placement that the request allows, best first, whether it fits or not. Raises as `plan` does."""
+    _check(case)
     return [_planned(case, rung) for rung in ways(case)]
 
 
-def nearest(
-    record: ModelRecord,
-    request: GenerationRequest,
-    hardware: Hardware,
-    sizes: Mapping[str, ComponentSize] | None = None,
-    bfloat16: bool = True,
-    candidates: Sequence[ModelRecord] = (),
-) -> tuple[str, ...]:
-    """What would fit on the best device instead: other settings, a smaller size, a smaller model: the largest."""
-
-    def fits(model: ModelRecord, wish: GenerationRequest, known: Mapping[str, ComponentSize] | None) -> bool:
-        rungs = ladder(model, wish, hardware, sizes=known, bfloat16=bfloat16)
-        return any(rung.fits and rung.kind == hardware.best.kind for rung in rungs)
-
+def nearest(case: Case, candidates: Sequence[ModelRecord] = ()) -> tuple[str, ...]:
+    """What would fit on the best device instead: other settings, a smaller size, a smaller model: the largest of the
+    `candidates`."""
     found = []
-    settings = (text for text, wish in _other_settings(record, request) if fits(record, wish, sizes))
+    settings = (text for text, wish in _other_settings(case) if _fits_best(replace(case, request=wish)))
     found += [text for text in [next(settings, None)] if text]
-    for width, height in _smaller(record, request):
-        if fits(record, request.model_copy(update={"width": width, "height": height}), sizes):
+    for width, height in _smaller(case):
+        smaller = case.request.model_copy(update={"width": width, "height": height})
+        if _fits_best(replace(case, request=smaller)):
             found.append(f"{width} × {height} pixels")
             break
-    plain = GenerationRequest(prompt=request.prompt)
-    weight = _parameters(known_sizes(record) if sizes is None else sizes)
+    plain = GenerationRequest(prompt=case.request.prompt)
     for other in sorted(candidates, key=lambda model: -_parameters(known_sizes(model))):
-        if 0 < _parameters(known_sizes(other)) < weight and other.id != record.id and fits(other, plain, None):
+        unseen = Case.unseen(other, plain, case.hardware, case.bfloat16)
+        lighter = 0 < _parameters(unseen.sizes) < _parameters(case.sizes)
+        if lighter and other.id != case.record.id and _fits_best(unseen):
             found.append(other.name)
             break
     return tuple(found)
 
 
-def _check(
-    record: ModelRecord, request: GenerationRequest, hardware: Hardware, sizes: Mapping[str, ComponentSize]
-) -> None:
+def _fits_best(case: Case) -> bool:
+    """Whether some placement on the best device fits."""
+    return any(rung.fits and rung.kind == case.hardware.best.kind for rung in ladder(case))
+
+
+def _check(case: Case) -> None:
     """Raise `InvalidRequest` for what cannot be, whatever the memory."""
+    record, request, best = case.record, case.request, case.hardware.best
     wishes = {request.quantization, *request.component_quantization.values()}
-    if "int8" in wishes and hardware.best.kind == "mps":
+    if "int8" in wishes and best.kind == "mps":
         raise InvalidRequest(
             "Eight-bit weights do not run on Apple GPUs: bitsandbytes has no kernel for them there.",
             "Choose quantization nf4 or none.",
@@ -185,17 +163,17 @@ def _check(
     quantized = (request.quantization not in {"auto", "none"} and record.nf4) or any(
         wish not in {"auto", "none"} for wish in request.component_quantization.values()
     )
-    if request.offload == "sequential" and quantized and hardware.best.kind not in {"cpu", "mps"}:
+    if request.offload == "sequential" and quantized and best.kind not in {"cpu", "mps"}:
         raise InvalidRequest(
             "Offload sequential takes quantised weights apart, and bitsandbytes cannot put them together again.",
             "Choose offload model or group, or quantization none.",
             field="offload",
         )
-    unknown = sorted(set(request.component_quantization) - set(sizes)) if sizes else []
+    unknown = sorted(set(request.component_quantization) - set(case.sizes)) if case.sizes else []
     if unknown:
         raise InvalidRequest(
             f"{record.name} has no component {unknown[0]}.",
-            f"Its components are {', '.join(sorted(sizes))}.",
+            f"Its components are {', '.join(sorted(case.sizes))}.",
             field="component_quantization",
         )
 
@@ -332,20 +310,20 @@ def _warnings(case: Case, rung: Rung) -> Iterator[str]:
         yield (f"Quantization {request.quantization} is ignored: {case.record.name} has no component worth quantising.")
 
 
-def _other_settings(record: ModelRecord, request: GenerationRequest) -> Iterator[tuple[str, GenerationRequest]]:
+def _other_settings(case: Case) -> Iterator[tuple[str, GenerationRequest]]:
     """Settings that save memory and that the request rules out, in words and as a request."""
-    four = {"quantization": "nf4", "component_quantization": {}}
-    if record.nf4 and (request.quantization not in {"auto", "nf4"} or request.component_quantization):
+    request, four = case.request, {"quantization": "nf4", "component_quantization": {}}
+    if case.record.nf4 and (request.quantization not in {"auto", "nf4"} or request.component_quantization):
         yield "quantization nf4", request.model_copy(update=four)
     if request.offload != "auto":
         yield "offload auto", request.model_copy(update={"offload": "auto"})
         yield "quantization nf4 with offload auto", request.model_copy(update=four | {"offload": "auto"})
 
 
-def _smaller(record: ModelRecord, request: GenerationRequest) -> Iterator[tuple[int, int]]:
+def _smaller(case: Case) -> Iterator[tuple[int, int]]:
     """Smaller sizes that the model makes, of the same shape if it is free, the largest first."""
-    rule = record.size
-    width, height = request.width or rule.native[0], request.height or rule.native[1]
+    rule = case.record.size
+    width, height = case.request.width or rule.native[0], case.request.height or rule.native[1]
     if rule.shapes:
         yield from sorted(
             (shape for shape in rule.shapes if shape[0] * shape[1] < width * height),

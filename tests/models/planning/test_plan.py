@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Hardware
+from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.peaks import room
 from pipeline.models.planning.plan import Plan, ladder, plan, plan_for
 from pipeline.models.registry import ROOT, ModelRecord, Registry
@@ -39,7 +40,7 @@ def asked(**fields: Any) -> GenerationRequest:
 
 
 def planned(model: str, hardware: Hardware, **fields: Any) -> Plan:
-    return plan(RECORDS[model], asked(**fields), hardware, candidates=tuple(RECORDS.values()))
+    return plan(Case.unseen(RECORDS[model], asked(**fields), hardware), tuple(RECORDS.values()))
 
 
 def placement(found: Plan) -> tuple[str, str, str]:
@@ -71,7 +72,7 @@ def test_more_memory_is_never_worse(model: str) -> None:
     def places(hardwares: Iterable[Hardware]) -> Iterator[list[int]]:
         by_ladder = defaultdict(list)
         for hardware in hardwares:
-            rungs = ladder(RECORDS[model], asked(), hardware)
+            rungs = ladder(Case.unseen(RECORDS[model], asked(), hardware))
             first = next((place for place, rung in enumerate(rungs) if rung.fits), len(rungs))
             by_ladder[tuple(rung.key for rung in rungs)].append(first)
         yield from by_ladder.values()
@@ -136,7 +137,7 @@ def test_what_no_gpu_can_hold_goes_to_the_processor_and_the_line_says_that_it_is
 def test_apple_gpus_share_main_memory_so_nothing_moves() -> None:
     shared = machine(32, ram=32, kind="mps")
     assert placement(planned(SD35, shared)) == ("mps", "none", "none")
-    assert {rung.offload for rung in ladder(RECORDS[FLUX], asked(), shared)} == {"none"}
+    assert {rung.offload for rung in ladder(Case.unseen(RECORDS[FLUX], asked(), shared))} == {"none"}
 
 
 # -- several GPUs
@@ -252,7 +253,7 @@ def test_a_processor_computes_float32_in_place_of_float16() -> None:
 
 
 def test_a_gpu_without_bfloat16_gets_float16() -> None:
-    found = plan(RECORDS[SD35], asked(), machine(24), bfloat16=False)
+    found = plan(Case.unseen(RECORDS[SD35], asked(), machine(24), bfloat16=False))
     assert found.dtype == "float16"
     assert "does not compute in bfloat16" in found.reason
 
@@ -284,7 +285,7 @@ def test_what_is_not_here_is_to_be_downloaded() -> None:
 
 def test_a_model_of_unknown_size_says_so() -> None:
     unknown = ModelRecord.model_validate(RECORDS[SDXL].model_dump() | {"source": "acme/unknown", "components": {}})
-    found = plan(unknown, asked(), machine(24))
+    found = plan(Case.unseen(unknown, asked(), machine(24)))
     assert "not known before it is downloaded" in found.sentence
 
 
