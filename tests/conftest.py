@@ -1,10 +1,10 @@
-"""What several test folders share: a tiny checkpoint, and settings for a studio that knows only it."""
+"""What several test folders share: a tiny checkpoint, settings for a studio that knows only it, and such a studio."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.models.registry import ModelRecord
 from pipeline.settings import Settings
+from pipeline.studio import Studio
 
 # Several processes compute at once in these tests: threads that spin while they wait would take the cores from those
 # that work. Before torch is imported.
@@ -31,6 +32,20 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_settings(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., Settings]:
     """Settings for a fresh outputs folder whose default model is the tiny checkpoint, named `tiny`."""
     return partial(tiny_settings, tmp_path, tiny_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def shared_studio(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Studio]:
+    with Studio(tiny_settings(tmp_path_factory.mktemp("studio"), tiny_checkpoint)) as studio:
+        yield studio
+
+
+@pytest.fixture
+def studio(shared_studio: Studio) -> Iterator[Studio]:
+    """A running studio, its queue emptied after each test."""
+    yield shared_studio
+    for state in shared_studio.queue():
+        shared_studio.job(state.id).cancel()
 
 
 def tiny_settings(folder: Path, checkpoint: Path, **changes: Any) -> Settings:

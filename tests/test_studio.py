@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
@@ -31,26 +30,11 @@ from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 from pipeline.studio import Studio
-from tests.conftest import tiny_settings
 
 MakeSettings = Callable[..., Settings]
 Kind = TypeVar("Kind")
 LONG = GenerationRequest(prompt="a long job", num_inference_steps=1000, seed=1)
 SHORT = GenerationRequest(prompt="a short job", num_inference_steps=2, seed=5)
-
-
-@pytest.fixture(scope="module")
-def shared_studio(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Studio]:
-    with Studio(tiny_settings(tmp_path_factory.mktemp("studio"), tiny_checkpoint)) as studio:
-        yield studio
-
-
-@pytest.fixture
-def studio(shared_studio: Studio) -> Iterator[Studio]:
-    """A running studio, its queue emptied after each test."""
-    yield shared_studio
-    for state in shared_studio.queue():
-        shared_studio.job(state.id).cancel()
 
 
 def wait_for(job: Job, kind: type[Kind]) -> Kind:

@@ -92,10 +92,10 @@ class Library:
         """How much of a checkpoint is on this disk. Raises `UnknownModel`."""
         return stored.inventory(self.find(model))
 
-    def is_fetched(self, model: str) -> bool:
-        """Whether files of the checkpoint came from the hub, and can be deleted. Raises `UnknownModel`."""
-        record = self.find(model)
-        return any(not source.is_local for source in hub.sources(record)) and stored.inventory(record).bytes_here > 0
+    def is_from_hub(self, model: str) -> bool:
+        """Whether files of the checkpoint come from the hub, and can be deleted once they are here. Raises
+        `UnknownModel`."""
+        return any(not source.is_local for source in hub.sources(self.find(model)))
 
     def is_added(self, model: str) -> bool:
         """Whether the record is one of one's own file, and can be forgotten. Raises `UnknownModel`."""

@@ -1,31 +1,12 @@
-"""A studio with a tiny checkpoint, and comparisons to try."""
+"""Comparisons to try."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from pipeline.compare.comparisons import ComparisonState
 from pipeline.compare.grid import Comparison, parse_comparison
 from pipeline.studio import Studio
-from tests.conftest import tiny_settings
-
-
-@pytest.fixture(scope="session")
-def shared_studio(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Studio]:
-    with Studio(tiny_settings(tmp_path_factory.mktemp("compare"), tiny_checkpoint)) as studio:
-        yield studio
-
-
-@pytest.fixture
-def studio(shared_studio: Studio) -> Iterator[Studio]:
-    """A running studio, its queue emptied after each test."""
-    yield shared_studio
-    for state in shared_studio.queue():
-        shared_studio.job(state.id).cancel()
 
 
 def compared(columns: dict[str, list[Any]], rows: dict[str, list[Any]] | None = None, **base: Any) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -19,18 +20,18 @@ KEEP: dict[str, Any] = {"persist_state": "session"}
 
 def draw(studio: Studio) -> ModelRecord:
     """The picker and what stands below it; returns the model that is chosen."""
-    record = _picker(studio)
+    files = {record.id: studio.models.inventory(record.id) for record in studio.models.records}
+    record = _picker(studio, files)
     st.html(_plan(studio, record) + _why(studio, record))
     with st.container():
-        weights.draw(studio, record)
+        weights.draw(studio, record, files[record.id])
     problems.under("model")
     _about(studio, record)
     return record
 
 
-def _picker(studio: Studio) -> ModelRecord:
+def _picker(studio: Studio, files: Mapping[str, Inventory]) -> ModelRecord:
     """What can run at once stands before what must be downloaded, and the default first of all."""
-    files = {record.id: studio.models.inventory(record.id) for record in studio.models.records}
     default = studio.default.record.id
     ordered = sorted(studio.models.records, key=lambda one: (one.id != default, not files[one.id].here))
     names = {record.id: _name(record, files[record.id]) for record in ordered}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pipeline.models.files.fetch import FetchState
+from pipeline.models.files.stored import Inventory
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import actions
@@ -13,18 +14,13 @@ from ui.parts import text
 _SECONDS = 1.0
 
 
-def here(studio: Studio, record: ModelRecord) -> bool:
-    """Whether the model can run without a download."""
-    return studio.models.inventory(record.id).here
-
-
-def draw(studio: Studio, record: ModelRecord) -> None:
+def draw(studio: Studio, record: ModelRecord, files: Inventory) -> None:
     """Nothing when the files are here; else the button that downloads them, or how far that is."""
-    if here(studio, record):
+    if files.here:
         return
     now = _state(studio, record)
     if now is None or now.is_over:
-        _offer(studio, record, now)
+        _offer(studio, record, files, now)
     else:
         _follow(studio, record)
 
@@ -42,14 +38,13 @@ def _follow(studio: Studio, record: ModelRecord) -> None:
     look()
 
 
-def _offer(studio: Studio, record: ModelRecord, last: FetchState | None) -> None:
+def _offer(studio: Studio, record: ModelRecord, files: Inventory, last: FetchState | None) -> None:
     """The button, with how much there is to get, and why the last attempt came to nothing."""
     if last is not None and last.error is not None:
         st.html(f'<p class="problem" role="alert">{text.plain(last.error.sentence)}</p>')
-    inventory = studio.models.inventory(record.id)
-    total = inventory.bytes_total or record.download_bytes
-    begun = f"Go on: {text.size(inventory.bytes_here)} of {text.size(total)} are here"
-    label = begun if inventory.bytes_here else f"Download {text.size(total)}"
+    total = files.bytes_total or record.download_bytes
+    begun = f"Go on: {text.size(files.bytes_here)} of {text.size(total)} are here"
+    label = begun if files.bytes_here else f"Download {text.size(total)}"
     st.button(
         label,
         icon=":material/download:",

@@ -23,7 +23,7 @@ def draw(studio: Studio, entry: Entry) -> None:
         st.html(_heading(entry))
         st.html(text.plan(entry.plan) + _figures(entry))
         _notes(entry)
-        weights.draw(studio, entry.record)
+        weights.draw(studio, entry.record, entry.files)
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"ways-{model}"):
             st.page_link(_CREATE, label="Use", icon=":material/photo_camera:", query_params={"model": model})
             check.button(studio, model)
@@ -83,7 +83,7 @@ def _notes(entry: Entry) -> None:
 def _removal(studio: Studio, entry: Entry) -> None:
     """Deleting what was downloaded, after a question; and forgetting what was added."""
     model = entry.record.id
-    if studio.models.is_fetched(model):
+    if entry.files.bytes_here and studio.models.is_from_hub(model):
         with st.popover("Delete files", icon=":material/delete:", type="tertiary", key=f"delete-{model}"):
             st.write(f"{text.size(entry.files.bytes_here)} can be downloaded again. Pictures stay.")
             st.button("Delete", key=f"deleted-{model}", on_click=actions.remove_files, args=(studio, model))
