@@ -71,6 +71,21 @@ async def one(image_id: str, studio: StudioDep) -> SavedImage:
     return await in_thread(studio.gallery.find, image_id)
 
 
+class Family(BaseModel):
+    """Where a picture comes from, and what was made of it."""
+
+    parent: SavedImage | None
+    """The picture of the gallery that it was made from."""
+    children: list[SavedImage]
+    """Those that were made from it, oldest first."""
+
+
+@router.get("/{image_id}/family")
+async def family(image_id: str, studio: StudioDep) -> Family:
+    """The picture that this one was made from, and those that were made from it."""
+    return await in_thread(_family, studio, image_id)
+
+
 @router.patch("/{image_id}")
 async def mark(image_id: str, marks: Marks, studio: StudioDep) -> SavedImage:
     """Make a picture a favourite, or give it stars."""
@@ -155,6 +170,11 @@ async def compare_on_a_map(
     gallery = studio.gallery
     png = await in_thread(lambda: difference.map_png(gallery.png(first_id), gallery.png(second_id), gain))
     return Response(png, 200, {"Cache-Control": "private, max-age=3600"}, "image/png")
+
+
+def _family(studio: Studio, image_id: str) -> Family:
+    image = studio.gallery.find(image_id)
+    return Family(parent=studio.gallery.parent(image), children=studio.gallery.children(image))
 
 
 def _with_version(studio: Studio, image_id: str) -> tuple[SavedImage, str]:

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic_core import InitErrorDetails, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from pipeline.errors import DarkroomError, ErrorInfo, InvalidRequest, NotFound
-from pipeline.request import invalid_request
+from pipeline.request import refusal
 
 STATUS = {
     "invalid_request": 422,
@@ -70,15 +70,12 @@ async def _from_validation(request: Request, error: RequestValidationError) -> J
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequest:
     """FastAPI's report in the words that the pages use: the location without its leading `body` or `query`."""
-    first = error.errors()[0]
+    first: ErrorDetails = error.errors()[0]
     if first["type"] == "json_invalid":
         return InvalidRequest("The body is not valid JSON.", f"{first['ctx']['error']}.")
-    if len(first["loc"]) < 2:
+    if len(first["loc"]) < 2 and "field" not in first.get("ctx", {}):
         return InvalidRequest("The request has no body.", "Send a JSON object.")
-    detail = InitErrorDetails(
-        type=first["type"], loc=tuple(first["loc"][1:]), input=first["input"], ctx=first.get("ctx", {})
-    )
-    return invalid_request(ValidationError.from_exception_data("request", [detail]))
+    return refusal({**first, "loc": first["loc"][1:]})
 
 
 async def _from_http(request: Request, error: HTTPException) -> JSONResponse:

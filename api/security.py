@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import uploads
 from api.access import CLIENT_COOKIE
 from api.problems import problem
 from pipeline.errors import ErrorInfo
@@ -82,6 +83,8 @@ def _same_site(origin: str, host: str, hosts: set[str]) -> bool:
 
 def _most(scope: Scope) -> int:
     """Bytes that the body of this request may have: for a file that the pages take, what Streamlit allows it."""
+    if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == uploads.PREFIX:
+        return uploads.MAX_BYTES
     if scope["type"] != "http" or scope["method"] != "PUT" or not scope["path"].startswith(UPLOADS):
         return MAX_BODY
     from streamlit import config  # only where there are pages

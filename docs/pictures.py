@@ -2,8 +2,11 @@
 
     docs/assets/inference-steps.jpg, guidance-scale.jpg,
     docs/assets/variations.jpg, schedulers.jpg              one setting at several values, all else the same
+    docs/assets/strength.jpg, fit.jpg, mask.jpg,
+    docs/assets/outpaint.jpg                                what is made from a picture
     docs/assets/studio.png, studio-dark.png, phone.png      Create after a picture
     docs/assets/gallery.png, compare.png, lab.png …         the other pages, wide and on a phone
+    docs/assets/mask.png, mask-phone.png, repainted.png     a part of a picture painted over, and what becomes of it
     docs/assets/run.gif                                     a whole run, recorded in a browser
 
 Everything is the demo model's. Needs what the tests need: a browser.
@@ -36,8 +39,15 @@ SCENE = "a little town in the mountains at night"
 SEED = 4
 STEPS = (4, 8, 16, 28, 40)
 GUIDANCE = (1.0, 2.0, 3.5, 5.0, 7.0)
-STRENGTHS = (0, 0.1, 0.2, 0.4, 1)
+VARIATION_STRENGTHS = (0, 0.1, 0.2, 0.4, 1)
 VARIATION_SEED = 9
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+ANOTHER = "a little town in the mountains at noon, snow"
+LAKE = "trees by a lake at sunset"
+BOAT, BALLOON = "a red sailboat on a lake at sunset", "a yellow hot-air balloon over a lake at sunset"
+SIDES = {"left": 128, "right": 128}
+MASKED = (64, 40, 200, 210)
+"""Left, top, right and bottom."""
 FEW = 3
 """Steps, so few that schedulers differ."""
 RUN = "a ghost town in the style of a Wes Anderson movie"
@@ -47,6 +57,12 @@ BEFORE = (
     "a purple castle in the hills at dawn",
     "a red sailboat on a lake at sunset",
 )
+REPAINTED, REPAINTED_SEED = "a lighthouse by the lake at sunset", 7
+PART = (
+    *((0.5, 0.2), (0.42, 0.3), (0.6, 0.3), (0.36, 0.42), (0.64, 0.42), (0.32, 0.54)),
+    *((0.68, 0.54), (0.3, 0.66), (0.7, 0.66), (0.34, 0.78), (0.66, 0.78)),
+)
+"""What is painted over of the red sailboat, as parts of its width and height."""
 BETWEEN_FRAMES = 0.08
 """Seconds, at least."""
 MARGIN, CAPTION = 12, 34
@@ -70,11 +86,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         strips(folder)
+        from_pictures(folder)
         with served(folder) as server, browser() as chromium:
             for prompt in BEFORE:
                 follow(server, prompt=prompt, seed=SEED)
             record_run(chromium, server)
             screenshots(chromium, server)
+            repainting(chromium, server)
 
 
 @dataclass(frozen=True)
@@ -96,7 +114,7 @@ def strips(folder: Path) -> None:
         for name, settings in (
             ("inference-steps", {f"steps {value}": {"num_inference_steps": value} for value in STEPS}),
             ("guidance-scale", {f"guidance {value:g}": {"guidance_scale": value} for value in GUIDANCE}),
-            ("variations", {f"strength {value:g}": variation(value) for value in STRENGTHS}),
+            ("variations", {f"strength {value:g}": variation(value) for value in VARIATION_STRENGTHS}),
             (
                 "schedulers",
                 {schedulers.label(value): {"scheduler": value, "num_inference_steps": FEW} for value in own},
@@ -106,6 +124,47 @@ def strips(folder: Path) -> None:
             strip(made, list(settings)).save(ASSETS / f"{name}.jpg", quality=88)
 
 
+def from_pictures(folder: Path) -> None:
+    """One picture, and what comes of it."""
+    with Studio(demo_settings(folder)) as studio:
+        town, boat = (studio.generate(prompt, seed=SEED)[0].open() for prompt in (SCENE, BOAT))
+        masked = Image.new("L", boat.size)
+        masked.paste(255, MASKED)
+        wide = boat.resize((2 * boat.width, boat.height)).crop((64, 0, 448, 256))
+
+        def drawn(prompt: str, **fields: Any) -> Image.Image:
+            return studio.generate(prompt, seed=SEED + 1, **fields)[0].open()
+
+        for name, pictures in (
+            (
+                "strength",
+                {"from this": town}
+                | {f"strength {value:g}": drawn(ANOTHER, image=town, strength=value) for value in STRENGTHS},
+            ),
+            (
+                "fit",
+                {"from this": wide}
+                | {fit: drawn(BOAT, image=wide, strength=0.3, fit=fit) for fit in ("crop", "pad", "resize")},
+            ),
+            (
+                "mask",
+                {"from this": boat, "the mask": veiled(boat, masked)}
+                | {
+                    "whole": drawn(BALLOON, image=boat, mask=masked),
+                    "masked": drawn(BALLOON, image=boat, mask=masked, mask_area="masked"),
+                    "strength 0.6": drawn(BALLOON, image=boat, mask=masked, strength=0.6),
+                },
+            ),
+            ("outpaint", {"from this": boat, "128 left, 128 right": drawn(LAKE, image=boat, outpaint=SIDES)}),
+        ):
+            strip(list(pictures.values()), list(pictures)).save(ASSETS / f"{name}.jpg", quality=88)
+
+
+def veiled(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """The picture as one sees it while the mask is painted."""
+    return Image.composite(Image.blend(picture, Image.new("RGB", picture.size, "crimson"), 0.6), picture, mask)
+
+
 def variation(strength: float) -> dict[str, float]:
     """The settings of a variation of that strength."""
     return {"variation_strength": strength, "variation_seed": VARIATION_SEED}
@@ -113,14 +172,15 @@ def variation(strength: float) -> dict[str, float]:
 
 def strip(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
     """The pictures side by side, each with its caption below."""
-    width, height = pictures[0].size
-    across = len(pictures) * (width + MARGIN) + MARGIN
+    height = max(picture.height for picture in pictures)
+    across = sum(picture.width + MARGIN for picture in pictures) + MARGIN
     sheet = Image.new("RGB", (across, height + MARGIN + CAPTION), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left = MARGIN + place * (width + MARGIN)
+    left = MARGIN
+    for picture, caption in zip(pictures, captions, strict=True):
         sheet.paste(picture, (left, MARGIN))
-        draw.text((left + width / 2, MARGIN + height + CAPTION / 2), caption, INK, font, anchor="mm")
+        draw.text((left + picture.width / 2, MARGIN + height + CAPTION / 2), caption, INK, font, anchor="mm")
+        left += picture.width + MARGIN
     return sheet
 
 
@@ -191,6 +251,52 @@ def screenshots(chromium: Browser, server: Server) -> None:
         Shot("system-phone", "/system", ".check", PHONE),
     ):
         take(chromium, server, shot)
+
+
+def repainting(chromium: Browser, server: Server) -> None:
+    """A part of a picture painted over, wide and on a phone, and the result over what it was made from."""
+    image = server.get("/api/v1/images?text=sailboat").json()["images"][0]["id"]
+    phone = opened(chromium, server, PHONE, f"/?image={image}")
+    paint(phone)
+    phone.screenshot(path=ASSETS / "mask-phone.png")
+    phone.context.close()
+    page = opened(chromium, server, DESKTOP, f"/?image={image}")
+    paint(page)
+    page.screenshot(path=ASSETS / "mask.png")
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    settled(page)
+    page.get_by_label("Prompt", exact=True).fill(REPAINTED)
+    page.get_by_label("Seed", exact=True).fill(str(REPAINTED_SEED))
+    page.get_by_role("button", name="Generate image").click()
+    page.locator(f'.print img[alt="{REPAINTED}"]').wait_for()
+    page.get_by_text("Before and after").click()
+    page.get_by_role("slider", name="Between Before and After").wait_for()
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=ASSETS / "repainted.png")
+    page.context.close()
+
+
+def paint(page: Page) -> None:
+    """From a picture to the editor with its part painted over."""
+    page.get_by_role("button", name="Work from this").click()
+    page.get_by_role("button", name="Repaint a part").click()
+    settled(page)
+    if page.viewport_size == PHONE:
+        page.get_by_role("button", name="Describe a picture").click()
+    page.get_by_role("button", name="Paint the part").click()
+    sheet = page.locator(".stage .sheet")
+    sheet.wait_for()
+    settled(page)
+    box = sheet.bounding_box() or {"x": 0, "y": 0, "width": 0, "height": 0}
+    for place, (x, y) in enumerate(PART):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        if place == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.locator(".told", has_text="% is drawn anew.").wait_for()
+    settled(page)
 
 
 def compared(server: Server, comparison: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline generate | models | doctor`.
+"""The command line: `python -m pipeline generate | replay | models | doctor`.
 
 Results go to stdout and everything else to stderr, so the output can be piped. Exit codes: 0 done, 1 failed (with one
 clear line) or found something wrong, 2 called wrongly, 130 stopped with Ctrl-C.
@@ -16,6 +16,7 @@ try:
     from pipeline.commands.generate import generate
     from pipeline.commands.models import app as models
     from pipeline.commands.options import OPTIONS
+    from pipeline.commands.replay import replay
     from pipeline.errors import DarkroomError, InvalidRequest, UnknownModel
 except ImportError as missing:
     sys.exit(f"{missing}. Run `make setup` with Python 3.11 or newer, or `pip install -r requirements.txt`.")
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(generate)
+app.command()(replay)
 app.add_typer(models, name="models")
 app.command()(doctor)
 

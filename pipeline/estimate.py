@@ -11,6 +11,7 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.models.extent import drawn_size, step_pixels
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, Recipe
@@ -38,8 +39,8 @@ class Pace:
     """How fast one model is on one device, by recipes of pictures that it made there."""
 
     def __init__(self, recipes: Iterable[Recipe], model: str, device: str) -> None:
-        """Recipes of other models and other devices are left out."""
-        self._recipes = [one for one in recipes if one.model == model and one.device == device]
+        """Recipes of other models and other devices are left out, and those of pictures that were only enlarged."""
+        self._recipes = [one for one in recipes if one.model == model and one.device == device and one.strength != 0]
 
     def __len__(self) -> int:
         return len(self._recipes)
@@ -50,15 +51,14 @@ class Pace:
         The time for a step and a pixel is the median of the pictures most like this one, so that a machine which was
         busy for a moment does not matter.
         """
-        width, height = request.width or record.size.native[0], request.height or record.size.native[1]
-        steps = request.num_inference_steps or record.steps.default
+        size, work = drawn_size(request, record.size), step_pixels(request, record)
         guided = _guided(record.guidance.default if request.guidance_scale is None else request.guidance_scale)
         alike = _of_precision(self._recipes, precision)
         alike = _enough([one for one in alike if _guided(one.guidance_scale) == guided], alike)
-        alike = _enough([one for one in alike if (one.width, one.height) == (width, height)], alike)
-        if not alike:
+        alike = _enough([one for one in alike if (one.work_size or (one.width, one.height)) == size], alike)
+        if not alike or not work:
             return None
-        return median(one.seconds / _work(one) for one in alike) * steps * width * height
+        return median(one.seconds / step_pixels(one.to_request(), record) for one in alike) * work
 
     def load_seconds(self, precision: str | None) -> float | None:
         """Seconds to load the model; None when it is not known."""
@@ -110,10 +110,6 @@ def _enough(alike: list[Recipe], others: list[Recipe]) -> list[Recipe]:
 def _guided(scale: float) -> bool:
     """Whether each step asks the model twice, with the prompt and without."""
     return scale > 1
-
-
-def _work(recipe: Recipe) -> int:
-    return recipe.num_inference_steps * recipe.width * recipe.height
 
 
 def _basis(count: int, without_loading: bool) -> str:

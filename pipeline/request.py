@@ -6,13 +6,26 @@ A request is validated once, at the door, whether it came from a form, JSON or f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from pipeline.errors import InvalidRequest
+from pipeline.inputs import (
+    MAX_FEATHER,
+    USUAL_STRENGTH,
+    Area,
+    FileName,
+    Fit,
+    InputId,
+    Margins,
+    Task,
+    Upscale,
+    size_of,
+)
 
 MAX_SEED = 2**32 - 1
 """Largest seed; the common ground of torch, NumPy and the A1111 text format."""
@@ -28,7 +41,6 @@ Precision = Literal["none", "nf4", "nf4-full", "int8"]
 Offload = Literal["auto", "none", "model", "group", "sequential"]
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT_CHARACTERS)]
-FileName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class LoraUse(BaseModel):
@@ -49,7 +61,7 @@ class GenerationRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    prompt: Annotated[Prompt, Field(min_length=1, description="What the picture shows.")]
+    prompt: Annotated[Prompt, Field(description="What the picture shows. Only a mere enlargement needs none.")]
     negative_prompt: Annotated[Prompt, Field(description="What the picture should not show.")] = ""
     model: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="Registry id or a unique short form of it; None is the studio's default."
@@ -74,6 +86,47 @@ class GenerationRequest(BaseModel):
     offload: Offload = Field("auto", description="Where weights rest on a GPU machine; auto is what fits best.")
     loras: tuple[LoraUse, ...] = Field((), max_length=MAX_LORAS, description="LoRAs to add to the model.")
     vae: FileName | None = Field(None, description="A VAE of the `vae` folder instead of the model's own.")
+    image: InputId | None = Field(None, description="The picture to work from.")
+    strength: float | None = Field(
+        None, ge=0, le=1, description="How much of `image` is drawn anew; None is the usual, 0 only for an enlargement."
+    )
+    fit: Fit = Field("crop", description="How `image` comes to the shape of width and height.")
+    mask: InputId | None = Field(None, description="Which part of `image` is drawn anew: white is, black stays.")
+    mask_feather: int = Field(0, ge=0, le=MAX_FEATHER, description="Pixels inside the mask's edge that go over.")
+    mask_area: Area = Field("whole", description="Draw the whole picture, or the masked part at full resolution.")
+    outpaint: Margins | None = Field(None, description="Pixels by which `image` is continued at its sides.")
+    upscale: Upscale | None = Field(None, description="Enlarges the finished picture.")
+
+    @property
+    def task(self) -> Task:
+        """What this is about."""
+        if self.image is None:
+            return "text"
+        if self.strength == 0:
+            return "enlarge"
+        return "inpaint" if self.mask or self.outpaint else "image"
+
+    @property
+    def used_strength(self) -> float:
+        """Part of the steps that are run: `strength`, or what is usual for the task; all of them for words alone."""
+        return USUAL_STRENGTH.get(self.task, 1.0) if self.strength is None else self.strength
+
+    @property
+    def input_ids(self) -> tuple[str, ...]:
+        """Every picture that it brings along."""
+        return tuple(dict.fromkeys(one for one in (self.image, self.mask) if one is not None))
+
+    @model_validator(mode="after")
+    def _words_for_what_is_drawn(self) -> Self:
+        if not self.prompt and self.task != "enlarge":
+            raise PydanticCustomError("no_prompt", "The prompt is empty", {"field": "prompt"})
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_go_together(self) -> Self:
+        for field, sentence in _contradictions(self):
+            raise PydanticCustomError("contradiction", sentence, {"field": field})
+        return self
 
     @model_validator(mode="after")
     def _every_seed_in_range(self) -> Self:
@@ -82,6 +135,23 @@ class GenerationRequest(BaseModel):
             told = {"field": counted, "most": MAX_SEED - self.num_images + 1}
             raise PydanticCustomError("seed_range", "Picture i uses {field} + i, so choose at most {most}", told)
         return self
+
+
+def _contradictions(request: GenerationRequest) -> Iterator[tuple[str, str]]:
+    """Each field that cannot be meant beside the others, and what to do."""
+    if request.image is None:
+        for field in ("mask", "outpaint", "strength"):
+            if getattr(request, field) is not None:
+                yield field, "It needs an image to work from: give one, or leave this out"
+    if request.strength == 0 and request.upscale is None:
+        yield "strength", "At strength 0 the picture stays as it is: choose more, or an enlargement"
+    if request.strength == 0 and (request.mask or request.outpaint):
+        yield "strength", "At strength 0 nothing is drawn: choose more, or leave out mask and margins"
+    if request.mask and request.outpaint:
+        yield "outpaint", "A mask and margins at once are not possible: make one picture after the other"
+    if request.mask and request.image and size_of(request.mask) != size_of(request.image):
+        sizes = " and ".join("{} × {}".format(*size_of(one)) for one in (request.mask, request.image))
+        yield "mask", f"Mask and image must have one size, but have {sizes} pixels: paint the mask on this image"
 
 
 def parse_request(**fields: Any) -> GenerationRequest:
@@ -94,16 +164,23 @@ def parse_request(**fields: Any) -> GenerationRequest:
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
     """The first problem of a validation report as one sentence with its field."""
-    problem = error.errors(include_url=False)[0]
+    return refusal(error.errors(include_url=False)[0])
+
+
+def refusal(problem: ErrorDetails) -> InvalidRequest:
+    """One problem of a validation report as a sentence with its field, which is the first part of its place."""
+    told = problem.get("ctx", {})
+    field = str(problem["loc"][0]) if problem["loc"] else told.get("field")
     if problem["type"] == "seed_range":
-        counted = problem["ctx"]["field"]
-        return InvalidRequest("The seed of the last picture would be too large.", f"{problem['msg']}.", field=counted)
-    field = str(problem["loc"][0]) if problem["loc"] else None
-    if field == "prompt" and problem["type"] in {"string_too_short", "missing"}:
-        return InvalidRequest("The prompt is empty.", "Describe the picture that you want.", field=field)
+        message = "The seed of the last picture would be too large."
+        return InvalidRequest(message, f"{problem['msg']}.", field=told["field"])
+    if problem["type"] == "contradiction":
+        message, _, remedy = problem["msg"].partition(": ")
+        return InvalidRequest(f"{message}.", f"{remedy[:1].upper()}{remedy[1:]}.", field=told["field"])
+    if problem["type"] == "no_prompt" or (field == "prompt" and problem["type"] == "missing"):
+        return InvalidRequest("The prompt is empty.", "Describe the picture that you want.", field="prompt")
     if problem["type"] == "string_too_long":
-        limit = problem["ctx"]["max_length"]
-        return InvalidRequest(f"{field} is longer than {limit} characters.", "Shorten it.", field=field)
+        return InvalidRequest(f"{field} is longer than {told['max_length']} characters.", "Shorten it.", field=field)
     if problem["type"] == "extra_forbidden":
         return InvalidRequest(f"{field} is not a setting.", "Remove it, or check its spelling.", field=field)
     given = repr(problem["input"])
@@ -170,6 +247,19 @@ class Recipe(BaseModel):
     offload: Literal["none", "model", "group", "sequential"]
     loras: tuple[FileUse, ...] = ()
     vae: FileUse | None = None
+    image: InputId | None = None
+    """The picture that was worked from; its SHA-256 is that of a recipe if the studio made it."""
+    strength: float | None = None
+    fit: Fit = "crop"
+    mask: InputId | None = None
+    mask_feather: int = 0
+    mask_area: Area = "whole"
+    outpaint: Margins | None = None
+    upscale: Upscale | None = None
+    work_size: tuple[int, int] | None = None
+    """Width and height that were asked of the model; None where that is the picture's size."""
+    origin: Recipe | None = None
+    """How `image` was made, where the studio knows: all of a chain is in its last picture."""
     dtype: str
     device: str
     """Device kind and name, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
@@ -183,25 +273,39 @@ class Recipe(BaseModel):
     sha256: str
     """SHA-256 of the raw RGB bytes, row by row."""
 
+    @property
+    def pixels(self) -> str:
+        """The `InputId` of the picture: what others name that are made from it."""
+        return f"{self.sha256}-{self.width}x{self.height}"
+
     def to_request(self, **changes: Any) -> GenerationRequest:
         """The request that makes this picture again, with `changes` applied."""
+        width, height = self.work_size or (self.width, self.height)
         fields: dict[str, Any] = {
             "prompt": self.prompt,
             "negative_prompt": self.negative_prompt,
             "model": self.model,
             "num_inference_steps": self.num_inference_steps,
             "guidance_scale": self.guidance_scale,
-            "width": self.width,
-            "height": self.height,
+            "width": width,
+            "height": height,
             "seed": self.seed,
             "variation_seed": -1 if self.variation_seed is None else self.variation_seed,
             "variation_strength": self.variation_strength,
-            "scheduler": self.scheduler,
+            "scheduler": self.scheduler or None,
             "quantization": self.quantization,
             "component_quantization": self.component_quantization,
             "offload": self.offload,
             "loras": [{"name": use.name, "weight": use.weight} for use in self.loras],
             "vae": self.vae.name if self.vae else None,
+            "image": self.image,
+            "strength": self.strength,
+            "fit": self.fit,
+            "mask": self.mask,
+            "mask_feather": self.mask_feather,
+            "mask_area": self.mask_area,
+            "outpaint": self.outpaint,
+            "upscale": self.upscale,
         }
         return parse_request(**(fields | changes))
 

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     max_queue_per_client: PositiveInt = Field(100, description="Jobs that one client may have waiting.")
     max_pixels: PositiveInt = Field(4_194_304, description="Largest width × height of one picture, in pixels.")
 
+    max_input_pixels: PositiveInt = Field(
+        50_331_648, description="Most pixels of a picture to work from, and of one that is extended or enlarged."
+    )
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

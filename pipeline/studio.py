@@ -17,7 +17,7 @@ from pipeline.doctor import run as run_checks
 from pipeline.errors import DarkroomError, InvalidRequest, UnknownModel
 from pipeline.estimate import Estimate, Pace, estimate, waiting_seconds
 from pipeline.events import SavedImage
-from pipeline.gallery import Gallery
+from pipeline.gallery import Gallery, lineage
 from pipeline.gallery.query import ImageQuery
 from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
@@ -35,7 +35,9 @@ from pipeline.models.own.extras import check_extras
 from pipeline.models.planning.plan import Plan, impossible, plan_for
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
-from pipeline.request import MAX_SEED, GenerationRequest, parse_request
+from pipeline.pictures.desk import Desk
+from pipeline.pictures.store import InputStore
+from pipeline.request import MAX_SEED, GenerationRequest, Recipe, parse_request
 from pipeline.settings import Settings, read_settings
 
 REMEMBERED = 20
@@ -56,6 +58,8 @@ class Studio:
         self._hardware, self._versions = hardware.detect(), dict[str, str]()
         self._default = choose_default(self.models.registry, self._hardware, self.settings.model)
         self.gallery = Gallery(self.settings.outputs, self.settings.database)
+        self.inputs = InputStore(self.settings.data_folder / "inputs")
+        self.desk = Desk(self.inputs, self.settings.max_input_pixels, self.gallery.png)
         self._lock = claim(self.settings) if persistent else None
         self._store = JobStore(self.settings.database if persistent else None)
         self._dispatcher = Dispatcher(
@@ -86,6 +90,8 @@ class Studio:
             self._dispatcher.start()
             if self._lock is not None:
                 self.comparisons.take_up()
+                # Jobs first: one that ends meanwhile is found among the pictures.
+                self.inputs.clean(self._store.input_ids() | self.gallery.input_ids())
 
     def close(self) -> None:
         """Stop the workers. A persistent studio finds its unfinished jobs again at the next start; those of a
@@ -101,9 +107,9 @@ class Studio:
     # -- pictures -----------------------------------------------------------------------------------------------
 
     def generate(self, prompt: str, **fields: Any) -> list[SavedImage]:
-        """Make pictures and wait for them; `fields` are those of `GenerationRequest`. Raises as `submit` and
-        `Job.result` do."""
-        return self.submit(parse_request(prompt=prompt, **fields)).result()
+        """Make pictures and wait for them; `fields` are those of `GenerationRequest`, where `image` and `mask` may be a
+        file, a Pillow image or a `SavedImage`. Raises as `submit` and `Job.result` do."""
+        return self.submit(parse_request(prompt=prompt, **self.desk.named(fields))).result()
 
     def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:
         """Queue a request. The same `idempotency_key` from the same client gives the same job.
@@ -120,11 +126,26 @@ class Studio:
         job_id = self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings)
         return Job(self._dispatcher, job_id)
 
+    def replay(self, recipe: Recipe, *, client: str = "python") -> Job:
+        """Queue what makes the picture of `recipe` again. The pictures before it that are not kept are made first, and
+        waited for.
+
+        Raises as `submit` and `Job.result` do, and `NotFound` before any work when a picture that somebody brought
+        along is not kept any more.
+        """
+        chain = lineage.to_make(recipe, self.inputs.has)
+        image = chain[0].image
+        for before in chain[:-1]:
+            [made] = self.submit(before.to_request(image=image), client=client).result()
+            image = self.desk.take(made).id
+        return self.submit(recipe.to_request(image=image), client=client)
+
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
         worth a warning."""
         record = self._record(request)
         record.check(request)
+        self.desk.check(request)
         width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
         if width * height > self.settings.max_pixels:
             raise InvalidRequest(
@@ -252,7 +273,8 @@ class Studio:
         return waiting_seconds([remains(*job) if job else 0.0 for job in in_hand], map(takes, before))
 
     def _start_worker(self, environment: dict[str, str], on_message: Any, on_exit: Any) -> Worker:
-        return Worker((self.settings.cache, self.settings.weights), environment, on_message, on_exit)
+        folders = self.settings.cache, self.settings.weights, self.inputs.folder
+        return Worker(folders, environment, on_message, on_exit)
 
     def _worker_environments(self) -> list[dict[str, str]]:
         """One per worker: on a machine with several GPUs each worker sees its own one first and the others, for what is

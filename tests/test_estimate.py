@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.estimate import Pace, estimate, waiting_seconds
+from pipeline.inputs import Margins, Upscale
 from pipeline.models.hardware import Hardware, cpu
 from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import Plan, plan
@@ -15,6 +16,9 @@ from pipeline.request import GenerationRequest, Recipe
 from tests.gallery.pictures import make_recipe
 
 REQUEST = GenerationRequest(prompt="a house", num_inference_steps=10, width=512, height=512, guidance_scale=4)
+
+
+PICTURE = "a" * 64 + "-512x512"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,18 @@ def made(count: int = 1, **changes: Any) -> list[Recipe]:
     return [make_recipe(**usual | changes) for _ in range(count)]
 
 
+def test_pictures_from_pictures_are_judged_by_the_steps_that_were_run(record: ModelRecord) -> None:
+    half = made(3, image=PICTURE, strength=0.5, seconds=5.0)
+    assert seconds(record, half) == pytest.approx(10)
+
+
+def test_mere_enlargements_say_nothing_about_drawing(record: ModelRecord) -> None:
+    quick = made(9, image=PICTURE, strength=0.0, upscale=Upscale(), seconds=0.1)
+    assert seconds(record, quick) is None
+    assert seconds(record, made(3) + quick) == pytest.approx(10)
+    assert seconds(record, made(3), image=PICTURE, strength=0.0, upscale=Upscale()) is None
+
+
 def seconds(record: ModelRecord, recipes: list[Recipe], **changes: Any) -> float | None:
     request = REQUEST.model_copy(update=changes)
     return Pace(recipes, "demo", "here").picture_seconds(request, record, "none")
@@ -53,9 +69,14 @@ def seconds(record: ModelRecord, recipes: list[Recipe], **changes: Any) -> float
         ({"num_inference_steps": 20}, 20),
         ({"width": 1024}, 20),
         ({"width": 256, "height": 256, "num_inference_steps": 40}, 10),
+        ({"image": PICTURE, "strength": 0.3}, 3),
+        ({"image": PICTURE, "mask": PICTURE}, 10),
+        ({"upscale": Upscale(factor=2)}, 10),
+        ({"upscale": Upscale(factor=2, strength=0.5)}, 10 + 0.5 * 4 * 10),
+        ({"image": PICTURE, "outpaint": Margins(left=256), "width": None, "height": None}, 10),
     ],
 )
-def test_time_goes_with_steps_and_pixels(record: ModelRecord, changes: dict[str, int], expected: float) -> None:
+def test_time_goes_with_steps_and_pixels(record: ModelRecord, changes: dict[str, Any], expected: float) -> None:
     assert seconds(record, made(3), **changes) == pytest.approx(expected)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
+from PIL import Image
 
 from pipeline.errors import (
     DarkroomError,
@@ -30,6 +31,7 @@ from pipeline.models.hardware import Device, Hardware, cpu
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.gallery.pictures import make_picture
 
 MakeSettings = Callable[..., Settings]
 Kind = TypeVar("Kind")
@@ -420,6 +422,25 @@ def test_a_persistent_studio_goes_on_where_it_was_stopped(make_settings: MakeSet
     with Studio(settings, persistent=True) as later:
         told_from_the_store = [type(event) for event in later.job(waiting.id).events()]
     assert told_live[-2:] == told_from_the_store == [Saved, Finished]
+
+
+def test_pictures_brought_along_stay_while_something_uses_them_and_a_month_longer(make_settings: MakeSettings) -> None:
+    settings = make_settings(preload=False)
+    before = Studio(settings, persistent=True)
+    before._started = True  # so that no worker takes the job
+    new, waited_for, worked_from, unused = (
+        before.inputs.put(Image.new("RGB", (64, 64), colour)) for colour in ("red", "lime", "blue", "gray")
+    )
+    before.submit(GenerationRequest(prompt="a boat", image=waited_for, num_inference_steps=2))
+    before.gallery.save(make_picture(image=worked_from), "job")
+    before.close()
+    for name in (waited_for, worked_from, unused):
+        os.utime(before.inputs.path(name), (0, 0))
+
+    with Studio(settings) as script:
+        assert script.inputs.has(unused)
+    with Studio(settings, persistent=True) as after:
+        assert [after.inputs.has(name) for name in (new, waited_for, worked_from, unused)] == [True, True, True, False]
 
 
 def test_two_persistent_studios_do_not_share_a_folder(make_settings: MakeSettings) -> None:

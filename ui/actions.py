@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pipeline.errors import DarkroomError
+from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import restore
+from pipeline.inputs import size_of
 from pipeline.models.registry import ModelRecord
+from pipeline.pictures.desk import Taken
+from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui import form, labels, presets, restored
@@ -51,7 +54,11 @@ def fill(studio: Studio, request: GenerationRequest) -> None:
     try:
         record = studio.models.find(request.model) if request.model else studio.default.record
         state.update(form.filled(request, record, studio.settings.max_pixels))
-        st.toast("The form has these settings now.", icon=":material/replay:")
+        if all(map(studio.inputs.has, request.input_ids)):
+            st.toast("The form has these settings now.", icon=":material/replay:")
+        else:
+            state.update(form.no_picture())
+            st.toast("The form has these settings, but the picture behind them is not kept any more.")
     except DarkroomError as error:
         state.problem = error.info
 
@@ -96,6 +103,74 @@ def take_settings(studio: Studio, name: str, data: bytes) -> None:
         state.report = restored.Report(name=name, notes=found.notes)
     except DarkroomError as error:
         state.problem = error.info.model_copy(update={"field": "file"})
+
+
+def take_picture(studio: Studio, data: bytes) -> None:
+    """Work from the picture in a file."""
+    _take(studio, lambda: studio.desk.take(data), form.CHANGE)
+
+
+def record_of(studio: Studio, image: SavedImage) -> ModelRecord:
+    """The model that made a picture, or the form's when it is not known any more."""
+    try:
+        return studio.models.find(image.recipe.model)
+    except DarkroomError:
+        return chosen(studio)
+
+
+def work_from(studio: Studio, image: SavedImage, way: str) -> None:
+    """Work from a picture of the studio, with its own settings to begin with."""
+    fill(studio, image.recipe.to_request(image=None, strength=None, mask=None, outpaint=None, upscale=None, seed=-1))
+    if state.problem is None:
+        _take(studio, lambda: studio.desk.take(image), way)
+
+
+def _take(studio: Studio, take: Callable[[], Taken], way: str) -> None:
+    state.problem = None
+    try:
+        taken = take()
+    except DarkroomError as error:
+        state.problem = error.info.model_copy(update={"field": "image"})
+        return
+    record = chosen(studio)
+    state.update(form.no_picture() | {"image": taken.id, "image_notes": taken.notes})
+    choose_way(way if way in form.ways(record) else next(iter(form.ways(record)), form.CHANGE))
+    state.update(form.sized(nearest_size((taken.width, taken.height), record.size), record, studio.settings.max_pixels))
+
+
+def choose_way(way: str) -> None:
+    """Do something else with the picture, as strongly as is usual."""
+    state.way, state.strength = way, form.usual_strength(way)
+
+
+def take_mask(studio: Studio, data: bytes) -> None:
+    """Draw anew what is white in the picture in a file, which must have the size of the one it is for."""
+    state.problem = None
+    try:
+        taken, wanted = studio.desk.take_mask(data), size_of(state.image)
+        if (taken.width, taken.height) != wanted:
+            message = f"The mask has {taken.width} × {taken.height} pixels, the picture {wanted[0]} × {wanted[1]}."
+            raise InvalidRequest(message, "Choose one of the same size.")
+        state.mask = taken.id
+    except DarkroomError as error:
+        state.problem = error.info.model_copy(update={"field": "mask"})
+
+
+def drop_picture() -> None:
+    """Work from words alone again."""
+    state.problem = None
+    state.update(form.no_picture())
+
+
+def enlarge(studio: Studio, client: str, image: SavedImage, factor: int) -> None:
+    """Queue an enlargement of a picture."""
+
+    def queue() -> None:
+        source = studio.desk.take(image).id
+        changes = {"image": source, "strength": 0, "mask": None, "outpaint": None, "num_images": 1}
+        _submit(studio, client, image.recipe.to_request(**changes, upscale={"factor": factor}))
+
+    _try(queue)
 
 
 def close_report() -> None:

@@ -14,6 +14,8 @@ if "model" in st.query_params:  # somebody comes from the page with the models, 
 here = view.look(studio, client, st.query_params.get("job"), st.query_params.get("image"))
 if st.query_params.pop("reuse", None) and here.picture:  # from the gallery: with its settings
     actions.fill(studio, here.picture.recipe.to_request())
+if (way := st.query_params.pop("work", None)) and here.picture:
+    actions.work_from(studio, here.picture, way)
 
 with st.sidebar:
     record = controls.draw(studio, client, here.picture)
@@ -39,7 +41,7 @@ with table:
         if here.ended and here.ended.error and not here.picked:
             failure.show(studio, client, here.ended)
         if here.picture:
-            picture.show(here.picture)
+            picture.show(here.picture, studio)
             contact_sheet.of_job(here.pictures, here.picture)
 
 with aside:
@@ -50,6 +52,7 @@ with aside:
         picture.previous(here.picture)
     elif here.picture:
         picture.details(here.picture, studio, client)
+        contact_sheet.family(studio.gallery, here.picture)
         picture.recipe(here.picture, studio.settings.outputs)
 
 contact_sheet.recent(studio, here.picture)

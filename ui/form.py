@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import InvalidRequest
+from pipeline.inputs import USUAL_STRENGTH, Task
 from pipeline.models import schedulers
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.registry import ModelRecord
@@ -22,6 +23,14 @@ MAX_IMAGES = 4
 
 CUSTOM = (0, 0)
 """Stands for a size of one's own among the presets."""
+
+CHANGE, REPAINT, EXTEND = "image", "mask", "outpaint"
+WAYS: dict[str, Task] = {CHANGE: "image", REPAINT: "inpaint", EXTEND: "inpaint"}
+"""What can be done with a picture → the task that a model must have a pipeline for."""
+
+SIDES = ("left", "top", "right", "bottom")
+FEATHER = 8
+"""Pixels, to begin with."""
 
 OWN = ""
 """Stands for the scheduler that the model comes with."""
@@ -56,6 +65,41 @@ def weight_key(lora: str) -> str:
     return f"weight_{lora}"
 
 
+def margin_key(side: str) -> str:
+    """Under which the form has the pixels by which a picture is extended at that side."""
+    return f"outpaint_{side}"
+
+
+def no_picture() -> dict[str, Any]:
+    """The fields about a picture to work from, when there is none."""
+    return {
+        "image": None,
+        "image_notes": (),
+        "way": CHANGE,
+        "strength": USUAL_STRENGTH["image"],
+        "fit": "crop",
+        "mask": None,
+        "mask_feather": FEATHER,
+        "mask_area": "whole",
+        **{margin_key(side): 0 for side in SIDES},
+    }
+
+
+def ways(record: ModelRecord) -> list[str]:
+    """What the model can do with a picture."""
+    return [way for way, task in WAYS.items() if task in record.pipelines]
+
+
+def way_of(request: GenerationRequest) -> str:
+    """What `request` does with its picture."""
+    return REPAINT if request.mask else EXTEND if request.outpaint else CHANGE
+
+
+def usual_strength(way: str) -> float:
+    """How much of a picture is drawn anew, to begin with."""
+    return USUAL_STRENGTH[WAYS[way]]
+
+
 def presets(record: ModelRecord, max_pixels: int) -> dict[Size, str]:
     """Sizes worth offering, each with its name: the native one first, then by shape, those that the model can make."""
     native = record.size.native
@@ -80,11 +124,6 @@ def turned(form: Mapping[str, Any], record: ModelRecord, max_pixels: int) -> dic
         return None
     size = (width, height) if known and form["size"] != CUSTOM else CUSTOM
     return {"size": size, "width": width, "height": height}
-
-
-def has_one_size(record: ModelRecord) -> bool:
-    """Whether the model makes only its native size."""
-    return record.size.min == record.size.max or len(record.size.shapes) == 1
 
 
 def takes_guidance(record: ModelRecord) -> bool:
@@ -134,6 +173,9 @@ def blank(record: ModelRecord) -> dict[str, Any]:
         "variation_strength": 0.0,
         "variation_seed": -1,
         "num_images": 1,
+        "enlarge": 1,
+        "refine": 0.0,
+        **no_picture(),
         **defaults(record),
     }
 
@@ -145,19 +187,23 @@ def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> 
     form |= {precision_key(name): value for name, value in request.component_quantization.items()}
     form |= {weight_key(use.name): use.weight for use in request.loras}
     form["loras"] = [use.name for use in request.loras]
+    form |= _picture_of(request)
     if form["scheduler"] in schedulers.of(record)[:1]:
         form["scheduler"] = OWN
-    size = (form["width"], form["height"])
+    return form | sized((form["width"], form["height"]), record, max_pixels)
+
+
+def sized(size: Size, record: ModelRecord, max_pixels: int) -> dict[str, Any]:
+    """A size as fields of the form; none where the model makes fixed shapes and this is not one of them."""
     if size in presets(record, max_pixels):
-        form["size"] = size
-    elif not record.size.shapes:
-        form["size"] = CUSTOM
-    return form
+        return {"size": size, "width": size[0], "height": size[1]}
+    return {} if record.size.shapes else {"size": CUSTOM, "width": size[0], "height": size[1]}
 
 
 def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
-    width, height = size_of(form)
+    picture = _picture(form, record)
+    width, height = (None, None) if _keeps_size(picture) else size_of(form)
     precisions = {name: form.get(precision_key(name), "auto") for name in components(record)}
     return parse_request(
         prompt=form["prompt"],
@@ -177,7 +223,57 @@ def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationReques
         offload=form["offload"],
         loras=[{"name": name, "weight": form.get(weight_key(name), 1.0)} for name in form["loras"]],
         vae=form["vae"],
+        upscale=_upscale(form, record),
+        **picture,
     )
+
+
+def _picture(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any]:
+    """The fields of a request about the picture to work from; none when there is none, or the model can do nothing."""
+    way = form["way"]
+    if form["image"] is None or way not in ways(record):
+        return {}
+    fields = {"image": form["image"], "strength": form["strength"], "fit": form["fit"]}
+    if way == REPAINT:
+        if form["mask"] is None:
+            raise InvalidRequest("No part is chosen yet.", "Paint over what is to be drawn anew.", field="mask")
+        return fields | {name: form[name] for name in ("mask", "mask_feather", "mask_area")}
+    if way == EXTEND:
+        margins = {side: form[margin_key(side)] for side in SIDES}
+        if not any(margins.values()):
+            raise InvalidRequest("No side is extended yet.", "Give at least one some pixels.", field="outpaint")
+        return {"image": form["image"], "outpaint": margins}
+    return fields
+
+
+def refines(record: ModelRecord) -> bool:
+    """Whether the model can draw over a picture that was enlarged."""
+    return "image" in record.pipelines and not record.has_one_size
+
+
+def _upscale(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any] | None:
+    if form["enlarge"] == 1:
+        return None
+    return {"factor": form["enlarge"], "strength": form["refine"] if refines(record) else 0.0}
+
+
+def _keeps_size(picture: Mapping[str, Any]) -> bool:
+    """Whether the result has the size that its picture makes it, whatever the form says."""
+    return "outpaint" in picture or picture.get("mask_area") == "masked"
+
+
+def _picture_of(request: GenerationRequest) -> dict[str, Any]:
+    """The fields of the form about the picture that `request` works from."""
+    upscale = request.upscale
+    found = {"enlarge": upscale.factor, "refine": upscale.strength} if upscale else {}
+    if request.image is None or request.task == "enlarge":
+        return found | no_picture()
+    margins = request.outpaint
+    return found | {
+        "way": way_of(request),
+        "strength": request.used_strength,
+        **{margin_key(side): getattr(margins, side) if margins else 0 for side in SIDES},
+    }
 
 
 def without_prompt(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest | None:

@@ -18,7 +18,7 @@ shown: tuple[SavedImage, ...] = ()
 
 st.html(Path(__file__).parent / "assets" / "gallery.css")
 if here.image:
-    detail.draw(gallery, here)
+    detail.draw(studio, here)
 elif len(here.compared) > 1:
     side_by_side.draw(gallery, here)
 else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.commands.display import JobDisplay
-from pipeline.commands.options import Json, components, lora, open_studio, option
+from pipeline.commands.options import Json, components, lora, margins, open_studio, option, upscale
 from pipeline.errors import DarkroomError
 from pipeline.events import LAST, Event, Failed
+from pipeline.inputs import Area, Fit
 from pipeline.request import GenerationRequest, Offload, Quantization, parse_request
 
 if TYPE_CHECKING:
@@ -32,34 +34,51 @@ def generate(
     offload: Annotated[Offload, option("offload")] = "auto",
     loras: Annotated[list[str] | None, option("loras")] = None,
     vae: Annotated[str | None, option("vae")] = None,
+    image: Annotated[Path | None, option("image")] = None,
+    strength: Annotated[float | None, option("strength")] = None,
+    fit: Annotated[Fit, option("fit")] = "crop",
+    mask: Annotated[Path | None, option("mask")] = None,
+    mask_feather: Annotated[int, option("mask_feather")] = 0,
+    mask_area: Annotated[Area, option("mask_area")] = "whole",
+    outpaint: Annotated[str | None, option("outpaint")] = None,
+    enlarge: Annotated[str | None, option("upscale")] = None,
     as_json: Json = False,
 ) -> None:
     """Make pictures and print where they are; with --json one object per picture: path, seed, sha256, recipe."""
-    request = parse_request(
-        prompt=prompt,
-        negative_prompt=negative,
-        model=model,
-        num_inference_steps=steps,
-        guidance_scale=guidance,
-        width=width,
-        height=height,
-        seed=seed,
-        num_images=count,
-        quantization=quantization,
-        component_quantization=components(component or []),
-        offload=offload,
-        loras=[lora(text) for text in loras or []],
-        vae=vae,
-    )
+    fields: dict[str, Any] = {
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "model": model,
+        "num_inference_steps": steps,
+        "guidance_scale": guidance,
+        "width": width,
+        "height": height,
+        "seed": seed,
+        "num_images": count,
+        "quantization": quantization,
+        "component_quantization": components(component or []),
+        "offload": offload,
+        "loras": [lora(text) for text in loras or []],
+        "vae": vae,
+        "image": image,
+        "strength": strength,
+        "fit": fit,
+        "mask": mask,
+        "mask_feather": mask_feather,
+        "mask_area": mask_area,
+        "outpaint": margins(outpaint) if outpaint else None,
+        "upscale": upscale(enlarge) if enlarge else None,
+    }
     with closing(open_studio()) as studio, JobDisplay(count, as_json) as display:
+        request = parse_request(**studio.desk.named(fields))
         if model is None:
             display.note(studio.default.reason)
-        _follow(studio.submit(request, client="shell"), display)
+        follow(studio.submit(request, client="shell"), display)
     if any(image.path is None for image in display.images.values()):
         raise typer.Exit(1)
 
 
-def _follow(job: Job, display: JobDisplay) -> None:
+def follow(job: Job, display: JobDisplay) -> None:
     """Show the job to its end; Ctrl-C cancels it and keeps the pictures that are finished."""
     try:
         last = _show_all(job, display)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from pipeline.errors import InvalidRequest
+from pipeline.inputs import Margins, Upscale
 from pipeline.request import GenerationRequest, LoraUse, Quantization
 
 if TYPE_CHECKING:
@@ -29,10 +30,26 @@ OPTIONS = {
     "offload": "--offload",
     "loras": "--lora",
     "vae": "--vae",
+    "image": "--image",
+    "strength": "--strength",
+    "fit": "--fit",
+    "mask": "--mask",
+    "mask_feather": "--mask-feather",
+    "mask_area": "--mask-area",
+    "outpaint": "--outpaint",
+    "upscale": "--upscale",
 }
 """The option that sets each field of a request."""
 
-METAVARS = {"component_quantization": "NAME=PRECISION", "loras": "NAME[:WEIGHT]", "vae": "NAME"}
+METAVARS = {
+    "component_quantization": "NAME=PRECISION",
+    "loras": "NAME[:WEIGHT]",
+    "vae": "NAME",
+    "image": "FILE",
+    "mask": "FILE",
+    "outpaint": "LEFT,TOP,RIGHT,BOTTOM",
+    "upscale": "FACTOR[:STRENGTH]",
+}
 
 
 def option(field: str) -> Any:
@@ -65,6 +82,26 @@ def components(texts: list[str]) -> dict[str, str]:
             message = f"“{text}” names no component with a precision."
             raise InvalidRequest(message, f"Write NAME=PRECISION, one of {known}.", field="component_quantization")
     return {name: precision for name, _, precision in pairs}
+
+
+def margins(text: str) -> Margins:
+    """What `LEFT,TOP,RIGHT,BOTTOM` means; raises `InvalidRequest`."""
+    sides = text.split(",")
+    try:
+        return Margins(**dict(zip(("left", "top", "right", "bottom"), map(int, sides), strict=True)))
+    except ValueError:
+        message = f"“{text}” names no margins."
+        raise InvalidRequest(message, "Write four numbers of pixels, such as 0,0,128,0.", field="outpaint") from None
+
+
+def upscale(text: str) -> Upscale:
+    """What `FACTOR[:STRENGTH]` means; raises `InvalidRequest`."""
+    factor, _, strength = text.partition(":")
+    try:
+        return Upscale(factor=int(factor), strength=float(strength or 0))
+    except ValueError:
+        message = f"“{text}” is no enlargement."
+        raise InvalidRequest(message, "Write 2 to 4, and after a colon a strength below 1.", field="upscale") from None
 
 
 def open_studio() -> Studio:

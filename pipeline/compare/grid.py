@@ -19,11 +19,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import ErrorDetails
 
 from pipeline.compare.values import NAMES, AxisField, Value, label, read_value
 from pipeline.errors import DarkroomError, InvalidRequest
-from pipeline.request import GenerationRequest, invalid_request, parse_request
+from pipeline.request import GenerationRequest, parse_request, refusal
 
 __all__ = ["MAX_CELLS", "NAMES", "Axis", "AxisField", "Cell", "Comparison", "parse_comparison"]
 
@@ -181,19 +181,14 @@ def parse_comparison(data: object) -> Comparison:
 def _invalid_comparison(problem: ErrorDetails) -> InvalidRequest:
     """One sentence, about the setting itself where the problem is one of `base`."""
     place = problem["loc"]
-    if place[:1] == ("base",) and len(place) > 1:
-        return _refusal(problem, place[1:])
+    if place[:1] == ("base",) and (len(place) > 1 or "field" in problem.get("ctx", {})):
+        return refusal({**problem, "loc": place[1:]})
     name = ".".join(map(str, place)) or "comparison"
     if problem["type"] == "missing":
         return InvalidRequest(f"The comparison has no {name}.", "It needs a base and columns.", field=name)
     if problem["type"] == "too_short":
         return InvalidRequest("There is nothing to compare.", "Give at least one value.", field=name)
-    return _refusal(problem, (name,))
-
-
-def _refusal(problem: ErrorDetails, place: tuple[int | str, ...]) -> InvalidRequest:
-    detail = InitErrorDetails(type=problem["type"], loc=place, input=problem["input"], ctx=problem.get("ctx", {}))
-    return invalid_request(ValidationError.from_exception_data("comparison", [detail]))
+    return refusal({**problem, "loc": (name,)})
 
 
 def _replace(text: str, words: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ try:
 
     hush()
     from pipeline.engine.engine import Engine
-    from pipeline.engine.generate import GenerationCancelled
+    from pipeline.engine.watch import GenerationCancelled
 except (ImportError, OSError) as error:
     raise DependencyMissing(
         f"The image engine cannot start: {error}",

@@ -27,6 +27,7 @@ from transformers.quantizers.quantizers_utils import should_convert_module
 from pipeline.engine.quantize import UNFIT
 from pipeline.engine.quiet import hush
 from pipeline.errors import DarkroomError
+from pipeline.inputs import Task
 from pipeline.models.architectures import ARCHITECTURES, Architecture
 from pipeline.models.finding import Finding
 from pipeline.models.registry import ModelRecord, Registry
@@ -35,6 +36,11 @@ from pipeline.settings import Settings
 _MODERN, _LEGACY = "callback_on_step_end", "callback"
 _NOT_MODELS = ("tokenizer", "scheduler", "processor", "feature_extractor")
 """Words in the names of components that have no weights."""
+_PICTURES: dict[Task, tuple[str, ...]] = {
+    "image": ("image", "strength"),
+    "inpaint": ("image", "mask_image", "strength"),
+}
+"""Tasks that start from a picture, and the arguments that say so."""
 _KEPT = "_keep_in_fp32_modules"
 
 
@@ -52,9 +58,12 @@ class Counts:
 def check(record: ModelRecord) -> list[Finding]:
     """Everything that was looked at; a finding that is not ok says what does not fit."""
     findings = [*_classes(record), _licence(record), _ranges(record)]
-    kind = getattr(diffusers, record.pipelines.get("text", ""), None)
-    if isinstance(kind, type):
-        findings += [_arguments(record, kind), _callback(kind), _construction(record, kind)]
+    text = _kind(record, "text")
+    if text is not None:
+        findings += [_arguments(record, text), _callback(text), _construction(record, text)]
+        for task in _PICTURES:
+            if (kind := _kind(record, task)) is not None:
+                findings += [_task_arguments(record, task, kind, text), _task_construction(task, kind, text)]
     return [*findings, *_sizes(record)]
 
 
@@ -113,6 +122,12 @@ def _classes(record: ModelRecord) -> Iterator[Finding]:
         yield _finding(f"{task} pipeline", name, [] if found else ["the installed diffusers does not have it"])
 
 
+def _kind(record: ModelRecord, task: Task) -> Any:
+    """The class of its pipeline for a task; None where there is none."""
+    found = getattr(diffusers, record.pipelines.get(task, ""), None)
+    return found if isinstance(found, type) else None
+
+
 def _licence(record: ModelRecord) -> Finding:
     licence = record.licence
     gate = ", gated" if licence.gated else ""
@@ -139,6 +154,28 @@ def _arguments(record: ModelRecord, kind: Any) -> Finding:
     named += [*record.arguments, *(["negative_prompt"] if record.negative_prompt else [])]
     missing = [name for name in dict.fromkeys(named) if name not in taken]
     return _finding("arguments", ", ".join(dict.fromkeys(named)), [f"{name} is not taken" for name in missing])
+
+
+def _task_arguments(record: ModelRecord, task: Task, kind: Any, text: Any) -> Finding:
+    """Whether it takes its pictures, and all that the one for words takes but the size, which a picture has."""
+    taken, usual = inspect.signature(kind.__call__).parameters, inspect.signature(text.__call__).parameters
+    named = [*_PICTURES[task], record.steps.argument, record.guidance.argument, "prompt", "generator"]
+    named += [*record.arguments, *(["negative_prompt"] if record.negative_prompt else [])]
+    named = list(dict.fromkeys(named))
+    lacking = [name for name in named if name not in taken and name in {*usual, *_PICTURES[task]}]
+    problems = [f"{name} is not taken" for name in lacking]
+    problems += [] if _MODERN in taken or _LEGACY in taken else ["it has no callback between steps"]
+    return _finding(f"{task} arguments", ", ".join(named), problems)
+
+
+def _task_construction(task: Task, kind: Any, text: Any) -> Finding:
+    """Whether it can be made of what the pipeline for words holds."""
+    held = inspect.signature(text.__init__).parameters
+    needed = [
+        name for name, value in inspect.signature(kind.__init__).parameters.items() if value.default is value.empty
+    ]
+    lacking = [name for name in needed if name not in {"self", *held, *kind._optional_components}]
+    return _finding(f"{task} components", "shared", [f"{name} is not in {text.__name__}" for name in lacking])
 
 
 def _callback(kind: Any) -> Finding:

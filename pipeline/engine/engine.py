@@ -23,10 +23,12 @@ from typing import TypeVar
 import torch
 
 from pipeline.engine import heap, report
+from pipeline.engine.enlarge import enlargements
 from pipeline.engine.faults import explained
-from pipeline.engine.generate import GenerationCancelled, pictures
+from pipeline.engine.generate import Stores, pictures
 from pipeline.engine.load import Emit, Loaded, load
 from pipeline.engine.placement import Placement, below, computes_bfloat16, fitting, place
+from pipeline.engine.watch import GenerationCancelled
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.models.hardware import Device, EngineReport, Hardware
@@ -35,6 +37,7 @@ from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import impossible, nearest, would_fit
 from pipeline.models.planning.sizes import component_sizes
 from pipeline.models.registry import ModelRecord, Registry
+from pipeline.pictures.store import InputStore
 from pipeline.request import GenerationRequest
 
 T = TypeVar("T")
@@ -43,13 +46,14 @@ T = TypeVar("T")
 class Engine:
     """One device and at most one model on it. For one thread."""
 
-    def __init__(self, cache: Path, weights: Path | None = None) -> None:
+    def __init__(self, cache: Path, weights: Path | None = None, inputs: Path | None = None) -> None:
         """Pick the device: the best that torch can use, or the one that `DARKROOM_DEVICE` names.
 
-        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs. Raises `EngineFailed`
-        when the named device is not here.
+        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs, `inputs` the one with the
+        pictures that requests bring along. Raises `EngineFailed` when the named device is not here.
         """
-        self._cache, self._shelf = cache, Shelf(weights or cache / "weights")
+        self._cache = cache
+        self._stores = Stores(Shelf(weights or cache / "weights"), InputStore(inputs or cache / "inputs"))
         self._report = report.report(os.environ.get("DARKROOM_DEVICE"))
         device = self._report.hardware.best
         if device.kind in {"cuda", "xpu"}:
@@ -96,11 +100,15 @@ class Engine:
         `load` does.
         """
         left, versions = list(indices), self._report.versions
+        if request.task == "enlarge":
+            device = self._report.hardware.best.label
+            yield from enlargements(request, record, left, versions, device, self._stores.inputs)
+            return
 
         def rest() -> Iterator[Picture]:
             loaded, seconds = self._ready(record, request, _stoppable(emit, cancelled))
             with self._guarded(record, "generating"):
-                for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, seconds, self._shelf):
+                for picture in pictures(loaded, request, tuple(left), emit, cancelled, versions, seconds, self._stores):
                     left.remove(picture.index)
                     yield picture
 

@@ -7,6 +7,7 @@ here, so that another class solves the same equation and only takes other steps.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -38,7 +39,27 @@ def fresh(kind: type[Any], own: Any) -> Any:
     taken = inspect.signature(kind).parameters
     changes = {name: value for name, value in _LATENT.items() if name not in own.config}
     changes |= _flow(own, taken) if schedulers.follows_flow(type(own).__name__, own.config) else {}
-    return kind.from_config(own.config, **{name: value for name, value in changes.items() if name in taken})
+    made = kind.from_config(own.config, **{name: value for name, value in changes.items() if name in taken})
+    if hasattr(own, "scale_noise"):
+        _for_pictures(made)
+    return made
+
+
+def _for_pictures(scheduler: Any) -> None:
+    """Give a scheduler what pipelines for pictures ask of those that were made for flows: to add noise under another
+    name, and to take the noise of each step, of which the others need the number alone."""
+    if not hasattr(scheduler, "scale_noise"):
+        scheduler.scale_noise = partial(_scaled, scheduler)
+    if "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+        scheduler.set_timesteps = partial(_counted, scheduler.set_timesteps)
+
+
+def _scaled(scheduler: Any, sample: Any, timestep: Any, noise: Any) -> Any:
+    return scheduler.add_noise(sample, noise, timestep)
+
+
+def _counted(own: Any, num_inference_steps: int | None = None, *, sigmas: Any = None, **others: Any) -> None:
+    own(num_inference_steps if sigmas is None else len(sigmas), **others)
 
 
 def _flow(own: Any, taken: Any) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from pipeline.errors import InvalidRequest, NotFound, OutputUnwritable
 from pipeline.events import Picture, SavedImage
-from pipeline.gallery import files, trash
+from pipeline.gallery import files, lineage, trash
 from pipeline.gallery.archive import entries_of, stream
 from pipeline.gallery.index import Index, Row, row_of
 from pipeline.gallery.kept import Kept
@@ -51,7 +52,13 @@ class Gallery:
         self._saver.check_writable(bytes_needed)
 
     def save(self, picture: Picture, job_id: str) -> SavedImage:
-        """Write the picture to disk and index it. When the disk refuses, the result has no path and says why."""
+        """Write the picture to disk and index it. When the disk refuses, the result has no path and says why.
+
+        Its recipe gets that of the picture which it was made from, as far as that is one of the gallery.
+        """
+        parent = self._with_pixels(picture.recipe.image)
+        if parent is not None:
+            picture = replace(picture, recipe=lineage.descended(picture.recipe, parent.recipe))
         return self._saver.save(picture, job_id)
 
     def retry_unsaved(self) -> list[SavedImage]:
@@ -91,6 +98,14 @@ class Gallery:
         """One page of all pictures, newest first."""
         return list(self.search(ImageQuery(), limit, offset).images)
 
+    def parent(self, image: SavedImage) -> SavedImage | None:
+        """The picture of the gallery that `image` was made from, deleted or not; None if it is not one of them."""
+        return self._with_pixels(image.recipe.image)
+
+    def children(self, image: SavedImage) -> list[SavedImage]:
+        """The pictures that were made from `image`, oldest first."""
+        return self._current(lambda: self._index.made_from(image.recipe.pixels))
+
     def search(self, query: ImageQuery, limit: int = 60, offset: int = 0) -> ImagePage:
         """One page of the pictures that are wanted, newest first."""
         kept = [image for image in self._only_kept() if matches(query, image)]
@@ -103,6 +118,10 @@ class Gallery:
     def facets(self) -> Facets:
         """The models and sizes of which there are pictures."""
         return with_more(self._index.facets(), self._only_kept())
+
+    def input_ids(self) -> set[str]:
+        """The pictures that those here were made from, by the ids under which `pipeline.pictures.store` has them."""
+        return self._index.input_ids()
 
     def version(self, image: SavedImage) -> str:
         """A short text that changes whenever the picture's file does."""
@@ -196,6 +215,11 @@ class Gallery:
 
     def _in_memory(self, image_id: str) -> tuple[SavedImage, bytes] | None:
         return self._kept.get(image_id) or self._kept_deleted.get(image_id)
+
+    def _with_pixels(self, input_id: str | None) -> SavedImage | None:
+        if input_id is None:
+            return None
+        return next(iter(self._current(lambda: self._index.with_pixels(input_id))), None)
 
     def _only_kept(self) -> list[SavedImage]:
         """The pictures that are in memory and not in the index."""

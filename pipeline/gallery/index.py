@@ -7,6 +7,7 @@ nowhere else, so it has a table of its own that outlives every rebuilding.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,10 +19,12 @@ from pipeline.events import SavedImage
 from pipeline.gallery import files, tables
 from pipeline.gallery.files import Stamp
 from pipeline.gallery.query import Facets, ImageQuery, searchable, span, words
+from pipeline.inputs import INPUT_ID
 from pipeline.request import Recipe
 
 _COLUMNS = "images.id, job_id, position, path, size, modified, recipe, deleted, favourite, rating"
-_INSERT = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INPUT_ID = re.compile(INPUT_ID)
 _FROM = "FROM images LEFT JOIN marks ON marks.id = images.id"
 
 
@@ -68,6 +71,14 @@ class Index:
         """A job's pictures by their index, without the deleted ones."""
         return self._select("WHERE job_id = ? AND deleted = 0 ORDER BY position", job_id)
 
+    def with_pixels(self, input_id: str) -> list[Row]:
+        """The pictures that have just these pixels, those that are not deleted first, then the oldest."""
+        return self._select("WHERE pixels = ? ORDER BY deleted, created_at", input_id)
+
+    def made_from(self, input_id: str) -> list[Row]:
+        """The pictures that were made from those pixels, oldest first, without the deleted ones."""
+        return self._select("WHERE parent = ? AND deleted = 0 ORDER BY created_at", input_id)
+
     def search(self, query: ImageQuery, limit: int, offset: int) -> list[Row]:
         """One page of what is wanted, newest first."""
         where, values = _conditions(query)
@@ -91,6 +102,11 @@ class Index:
             total=self._execute("SELECT COUNT(*) FROM images WHERE deleted = 0")[0][0],
             deleted=deleted[0][0],
         )
+
+    def input_ids(self) -> set[str]:
+        """Every picture that another was made from, deleted ones' too, and those before it in a chain."""
+        recipes = self._execute('SELECT recipe FROM images WHERE instr(recipe, \'"image":"\') > 0')
+        return {name for (recipe,) in recipes for name in _INPUT_ID.findall(recipe)}
 
     def stamps(self) -> dict[str, Stamp]:
         """The path and stamp of every picture, deleted ones too."""
@@ -157,6 +173,8 @@ class Index:
             recipe.height,
             searchable(image),
             image.job_id,
+            recipe.pixels,
+            recipe.image or "",
             self._relative(row.path),
             *row.stamp,
             recipe.model_dump_json(),

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Goes up whenever the `images` table changes. A table of another version is dropped and filled again from the PNGs."""
 
 # The columns that a search looks at come first: SQLite reads a row from its beginning, and recipes are long.
@@ -26,6 +26,8 @@ _SCHEMA = (
         height      INTEGER NOT NULL,
         words       TEXT NOT NULL,
         job_id      TEXT NOT NULL,
+        pixels      TEXT NOT NULL,
+        parent      TEXT NOT NULL,
         path        TEXT NOT NULL,
         size        INTEGER NOT NULL,
         modified    INTEGER NOT NULL,
@@ -36,6 +38,8 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS images_by_model ON images (deleted, model, created_at DESC)",
     "CREATE INDEX IF NOT EXISTS images_by_size ON images (deleted, width, height, created_at DESC)",
     "CREATE INDEX IF NOT EXISTS images_by_job ON images (job_id, position)",
+    "CREATE INDEX IF NOT EXISTS images_by_pixels ON images (pixels, deleted, created_at)",
+    "CREATE INDEX IF NOT EXISTS images_by_parent ON images (parent, deleted, created_at)",
     "CREATE INDEX IF NOT EXISTS images_by_path ON images (path, size, modified)",
     """
     CREATE TABLE IF NOT EXISTS marks (

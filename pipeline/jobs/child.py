@@ -1,8 +1,8 @@
 """The worker's own side: a process that holds the engine and does one thing after another.
 
-Started by `pipeline.jobs.worker` as `python -m pipeline.jobs.child CACHE`. Messages come in on stdin and go out on
-what was stdout; whatever a library prints is sent to stderr instead, so that it cannot garble the messages. When
-stdin closes, the studio is gone, and so is this process, at once: it never outlives it with a GPU in its hands.
+Started by `pipeline.jobs.worker` as `python -m pipeline.jobs.child CACHE WEIGHTS INPUTS`. Messages come in on stdin and
+go out on what was stdout; whatever a library prints is sent to stderr instead, so that it cannot garble the messages.
+When stdin closes, the studio is gone, and so is this process, at once: it never outlives it with a GPU in its hands.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def main() -> None:
     try:
         from pipeline.engine import Engine
 
-        engine = Engine(Path(sys.argv[1]), Path(sys.argv[2]))
+        engine = Engine(*map(Path, sys.argv[1:4]))
         mailbox.send(Ready(engine.report()))
     except Exception as error:
         mailbox.send(Broken(describe(error)))

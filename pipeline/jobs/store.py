@@ -139,6 +139,11 @@ class JobStore:
         rows = self._rows("SELECT * FROM jobs WHERE status = 'queued'")
         return sorted(rows, key=lambda row: (row.rank, row.sequence))
 
+    def input_ids(self) -> set[str]:
+        """The pictures that unfinished jobs bring along."""
+        unfinished = self._rows("SELECT * FROM jobs WHERE status IN ('queued', 'loading', 'running')")
+        return {name for row in unfinished for name in row.request.input_ids}
+
     def rerank(self, ranks: Mapping[str, int]) -> None:
         """Give jobs other ranks."""
         for job_id, rank in ranks.items():

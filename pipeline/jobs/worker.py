@@ -36,12 +36,13 @@ class Worker:
 
     def __init__(
         self,
-        folders: tuple[Path, Path],
+        folders: tuple[Path, Path, Path],
         environment: Mapping[str, str],
         on_message: Callable[[Worker, FromWorker], None],
         on_exit: Callable[[Worker, int, str], None],
     ) -> None:
-        """Start the child; `folders` are its cache and the one with LoRAs and VAEs.
+        """Start the child; `folders` are its cache, the one with LoRAs and VAEs, and the one with the pictures that
+        requests bring along.
 
         `on_exit` gets the exit code (negative: the signal) and the end of what the child printed.
         """

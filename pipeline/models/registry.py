@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
+from pipeline.inputs import Task
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.request import GenerationRequest
 
@@ -30,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 DType = Literal["float32", "float16", "bfloat16"]
-Task = Literal["text", "image", "inpaint", "control"]
 
 
 class _Data(BaseModel):
@@ -141,6 +141,11 @@ class ModelRecord(_Data):
         return {name: ARCHITECTURES[key].parameters for name, key in self.components.items()}
 
     @property
+    def has_one_size(self) -> bool:
+        """Whether the model makes only its native size."""
+        return self.size.min == self.size.max or len(self.size.shapes) == 1
+
+    @property
     def local(self) -> Path | None:
         """The folder of a checkpoint that is on this disk already; None for one from the hub."""
         folder = ROOT / self.source
@@ -148,9 +153,10 @@ class ModelRecord(_Data):
 
     def check(self, request: GenerationRequest) -> None:
         """Raise `InvalidRequest` for what this model cannot take."""
-        from pipeline.models import schedulers  # which imports this module
+        from pipeline.models import schedulers, tasks  # which import this module
 
         schedulers.check(self, request.scheduler)
+        tasks.check(self, request)
         for field in ("width", "height"):
             side = getattr(request, field)
             if side is not None and not self.size.fits(side):

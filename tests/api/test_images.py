@@ -52,6 +52,17 @@ def test_one_picture_is_told_with_its_recipe(client: TestClient, image: SavedIma
     assert (answer["favourite"], answer["rating"], answer["deleted"]) == (False, 0, False)
 
 
+def test_a_picture_tells_its_family(client: TestClient, studio: Studio, image: SavedImage) -> None:
+    child = studio.gallery.save(at(0, image=image.recipe.pixels), "job-child")
+    told = client.get(f"/api/v1/images/{child.id}/family").json()
+    assert (told["parent"]["recipe"]["sha256"], told["children"]) == (image.recipe.sha256, [])
+    told = client.get(f"/api/v1/images/{image.id}/family").json()
+    assert (told["parent"], [one["id"] for one in told["children"]]) == (None, [child.id])
+    studio.gallery.delete([child.id])
+    studio.gallery.empty_trash()
+    assert client.get(f"/api/v1/images/{UNKNOWN}/family").status_code == 404
+
+
 def test_pictures_come_in_pages_with_their_number(client: TestClient, small: list[SavedImage]) -> None:
     everything = client.get("/api/v1/images").json()
     assert everything["total"] == len(everything["images"])

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from api.security import CLIENT_COOKIE, MAX_BODY, SESSION_COOKIE, UPLOADS, Gate
+from api.uploads import MAX_BYTES, PREFIX
 from pipeline.studio import Studio
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +87,24 @@ def test_a_file_for_the_pages_may_be_as_large_as_their_configuration_says(reader
         assert (announced.status_code, counted.status_code) == (status, status)
 
 
+def test_a_picture_to_work_from_may_be_as_large_as_one_for_the_pages(reader: TestClient) -> None:
+    for more, status in ((0, 200), (1, 413)):
+        announced = reader.post(PREFIX, content=b"x" * (MAX_BYTES + more))
+        parts = (b"x" * size for size in (*[2**20] * (MAX_BYTES // 2**20), more))
+        counted = reader.post(PREFIX, content=parts)
+        assert (announced.status_code, counted.status_code) == (status, status)
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", f"{UPLOADS}session/file"), ("PUT", "/api/v1/jobs"), ("PUT", "/_stcore/other")]
+    ("method", "path"),
+    [
+        ("POST", f"{UPLOADS}session/file"),
+        ("PUT", "/api/v1/jobs"),
+        ("PUT", "/_stcore/other"),
+        ("PUT", PREFIX),
+        ("POST", f"{PREFIX}/from-image/x"),
+        ("POST", f"{PREFIX}/../jobs"),
+    ],
 )
 def test_nothing_else_may_be_as_large_as_a_file(reader: TestClient, method: str, path: str) -> None:
     assert reader.request(method, path, content=b"x" * (MAX_BODY + 1)).status_code == 413

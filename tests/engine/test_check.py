@@ -49,6 +49,16 @@ def test_a_record_that_does_not_fit_is_told_where_and_why(name, changes, at, wor
     assert words in found[at]
 
 
+def test_pipelines_for_pictures_must_take_the_same_arguments_and_components() -> None:
+    text = {"text": "StableDiffusion3Pipeline"}
+    found = wrong(changed("demo", pipelines=text | {"image": "FluxImg2ImgPipeline", "inpaint": "SanaPipeline"}))
+    assert found["inpaint arguments"].endswith("image is not taken; mask_image is not taken; strength is not taken")
+    assert set(found) == {"inpaint arguments"}
+    found = wrong(changed("demo", pipelines=text | {"image": "StableDiffusionImg2ImgPipeline"}))
+    assert "max_sequence_length is not taken" in found["image arguments"]
+    assert "unet is not in StableDiffusion3Pipeline" in found["image components"]
+
+
 def test_a_missing_component_and_one_too_many_are_both_named():
     components = SHIPPED.find(FLUX).components
     [finding] = wrong(changed(FLUX, components={"unet": "sd15-unet", "vae": components["vae"]}, nf4=())).values()

@@ -26,8 +26,11 @@ MAKERS = {SD15: sd15_checkpoint, SDXL: sdxl_checkpoint, SD35: sd35_checkpoint}
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights"))
+
+
+def write_weights(root: Path) -> Path:
     """A folder with two LoRAs for each model, in kohya's layout for UNets and in diffusers' else, and with VAEs."""
-    root = tmp_path_factory.mktemp("weights")
     for seed, name in enumerate(("ink", "neon")):
         _write(root / f"loras/{name}-sd15.safetensors", _kohya(_unet_layers(32), seed))
         _write(root / f"loras/{name}-sdxl.safetensors", _kohya(_unet_layers(64, "down_blocks_1_attentions_0"), seed))
@@ -41,7 +44,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelRecord]:
-    root = tmp_path_factory.mktemp("models")
+    return tiny_models(tmp_path_factory.mktemp("models"))
+
+
+def tiny_models(root: Path) -> dict[str, ModelRecord]:
+    """The record of each model that those files are for, with a tiny checkpoint as its source."""
     return {name: record_for(make(root / str(place)), name) for place, (name, make) in enumerate(MAKERS.items())}
 
 

@@ -16,12 +16,14 @@ import diffusers
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.engine import Engine
 from pipeline.engine.schedulers import fresh
 from pipeline.events import Picture, Preview, Step
 from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord
+from pipeline.pictures.store import InputStore
 from tests.checkpoints import FACTORIES, family_record
 from tests.engine.conftest import Run
 
@@ -36,6 +38,8 @@ BY_CHANCE = {
 """Those that add noise at each step."""
 SAME = 30.0
 """PSNR in dB; pictures of two seeds have 12 to 27."""
+FROM_PICTURES = {"sd15", "sd3", "flux", "qwen"}
+"""One family for each way in which pipelines for pictures ask a scheduler."""
 TABLES = tomllib.loads(Path(inspect.getfile(schedulers)).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
@@ -44,6 +48,15 @@ def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("schedulers") / "tiny"
     FACTORIES[request.param](folder)
     return family_record(request.param, folder)
+
+
+@pytest.fixture(scope="module")
+def brought(record: ModelRecord, cache: Path) -> dict[str, str]:
+    """Black paper with a mask over its right half."""
+    inputs, (width, height) = InputStore(cache / "inputs"), record.size.native
+    mask = Image.new("L", (width, height))
+    mask.paste(255, (width // 2, 0, width, height))
+    return {"image": inputs.put(Image.new("RGB", (width, height))), "mask": inputs.put(mask)}
 
 
 def test_data_and_checkpoint_agree_about_the_own_one(run: Runner, engine: Engine, record: ModelRecord) -> None:
@@ -60,6 +73,27 @@ def test_all_without_chance_come_to_the_same_picture(run: Runner, record: ModelR
     assert {name: psnr(pictures[0], one) > SAME for name, one in zip(names, pictures, strict=True)} == dict.fromkeys(
         names, True
     )
+
+
+def test_all_without_chance_come_to_the_same_picture_from_another_one_too(
+    run: Runner, record: ModelRecord, brought: dict[str, str]
+) -> None:
+    if record.family not in FROM_PICTURES:
+        pytest.skip("it works from words alone, or as another one does")
+    names = [name for name in schedulers.of(record) if name not in BY_CHANCE]
+    settings = {"image": brought["image"], "strength": 0.7, "num_inference_steps": 20}
+    pictures = [pixels(run(record, scheduler=name, **settings).pictures[0]) for name in names]
+    alike = {name: psnr(pictures[0], one) for name, one in zip(names, pictures, strict=True)}
+    assert {name: value for name, value in alike.items() if value < SAME} == {}
+
+
+def test_each_draws_behind_a_mask(run: Runner, record: ModelRecord, brought: dict[str, str]) -> None:
+    if record.family not in FROM_PICTURES:
+        pytest.skip("it has no pipeline for that, or the same as another one")
+    for name in schedulers.of(record):
+        made = run(record, scheduler=name, **brought, strength=0.7, num_inference_steps=record.steps.min + 2)
+        assert len(set(made.pictures[0].rgb)) > 20, name
+        assert made.of(Step)[-1].step == made.of(Step)[-1].total
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -309,3 +309,16 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path):
     database.write_bytes(b"no database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError):
         Index(tmp_path, database)
+
+
+def test_what_pictures_were_made_from_is_told_with_what_comes_before_it_in_a_chain(tmp_path: Path):
+    a, b, c, d = (f"{letter * 64}-64x48" for letter in "abcd")
+    index = Index(tmp_path, None)
+    index.put(
+        [
+            saved(tmp_path, 1),
+            saved(tmp_path, 2, prompt='"image":"', image=a, mask=b, origin=make_recipe(image=c)),
+            changed(saved(tmp_path, 3, image=d), deleted=True),
+        ]
+    )
+    assert index.input_ids() == {a, b, c, d}

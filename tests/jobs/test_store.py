@@ -69,6 +69,17 @@ def test_the_newest_jobs_come_first_and_can_be_one_clients() -> None:
     assert [row.id for row in store.newest("ann", 9)] == ["c", "a"]
 
 
+def test_what_unfinished_jobs_bring_along_is_told() -> None:
+    store, names = JobStore(None), [f"{letter * 64}-64x48" for letter in "abc"]
+    for name in names:
+        request = GenerationRequest(prompt="a house", image=name)
+        store.add(name, "ann", request, "demo", 7, None)
+    add(store, "of words alone")
+    store.begin(names[0])
+    store.end(names[1], "failed")
+    assert store.input_ids() == {names[0], names[2]}
+
+
 def test_an_unknown_job_is_not_found() -> None:
     with pytest.raises(NotFound):
         JobStore(None).get("nope")

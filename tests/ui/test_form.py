@@ -62,7 +62,7 @@ def test_a_square_and_a_shape_that_a_model_has_only_one_way_round_cannot_be_turn
 
 
 def test_a_model_of_one_size_offers_no_other() -> None:
-    assert form.has_one_size(DEMO)
+    assert DEMO.has_one_size
     assert list(form.presets(DEMO, MAX_PIXELS)) == [DEMO.size.native]
 
 

@@ -317,6 +317,25 @@ def test_the_settings_of_a_picture_go_back_into_the_form(page: Page, server: Ser
     expect(page.get_by_role("spinbutton", name="Seed", exact=True)).to_have_value(str(image.seed))
 
 
+def test_a_picture_is_worked_from_and_enlarged_in_create(page: Page, server: Server, keep: Keep) -> None:
+    image = keep("a heron to work from")
+    gallery(page, server, f"?image={image.id}")
+    button(page, "Work from this").click()
+    button(page, "Extend it").click()
+    expect(page.get_by_alt_text("The picture to work from")).to_be_visible()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a heron to work from")
+    page.get_by_label("Left", exact=True).fill("16")
+    page.get_by_label("Left", exact=True).blur()
+    expect(page.get_by_text("Becomes 80 × 64")).to_be_visible()
+
+    gallery(page, server, f"?image={image.id}")
+    button(page, "Work from this").click()
+    button(page, "Enlarge × 2").click()
+    made = page.locator('.print img[alt="a heron to work from"]')
+    expect(made).to_have_attribute("width", "128")
+    assert server.get(made.get_attribute("src") or "").status_code == 200
+
+
 def test_a_picture_is_verified_and_downloads_in_three_formats(page: Page, server: Server, keep: Keep) -> None:
     image = keep("a swan as it was")
     gallery(page, server, f"?image={image.id}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from pipeline.events import SavedImage
+from pipeline.gallery import Gallery
 from pipeline.studio import Studio
 from ui.parts import text
 from ui.parts.told import told
@@ -27,6 +28,19 @@ def of_job(images: Sequence[SavedImage], shown: SavedImage) -> None:
     """The pictures of one job, when there are several."""
     if len(images) > 1:
         _draw("job-sheet", "few", "Pictures of this job", images, shown)
+
+
+def family(gallery: Gallery, image: SavedImage) -> None:
+    """The picture that this one was made from, and those that were made from it."""
+    parent = gallery.parent(image)
+    _row("Made from", "parent-sheet", [parent] if parent and not parent.deleted else [])
+    _row("Made from this", "children-sheet", gallery.children(image)[-RECENT:])
+
+
+def _row(label: str, key: str, images: Sequence[SavedImage]) -> None:
+    if images:
+        st.html(f'<h3 class="head small">{label}</h3>')
+        _draw(key, "few", label, images, None)
 
 
 def recent(studio: Studio, shown: SavedImage | None) -> None:

@@ -12,7 +12,19 @@ from pipeline.models.tokens import TokenCount
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import actions, form
-from ui.parts import advanced, estimate, history, ideas, model_card, problems, restore, style, text
+from ui.parts import (
+    advanced,
+    enlarge,
+    estimate,
+    history,
+    ideas,
+    model_card,
+    problems,
+    restore,
+    source,
+    style,
+    text,
+)
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
@@ -25,6 +37,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord
     with st.container(key="form", gap="xsmall"):
         record = studio.models.find(state.model)
         _prompts(studio, client, record)
+        source.draw(studio, record)
         style.draw(studio, record)
         record = model_card.draw(studio)
         _size(record, studio.settings.max_pixels)
@@ -32,6 +45,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord
         _guidance(record)
         _seed(picture)
         _count()
+        enlarge.draw(record)
         advanced.draw(studio, record)
     return record
 
@@ -103,7 +117,7 @@ def _ignored(record: ModelRecord) -> None:
 
 def _size(record: ModelRecord, max_pixels: int) -> None:
     sizes = form.presets(record, max_pixels)
-    if form.has_one_size(record):
+    if record.has_one_size:
         _fixed("Size", next(iter(sizes.values())))
         return
     own = {} if record.size.shapes else {form.CUSTOM: "Another size"}

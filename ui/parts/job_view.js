@@ -99,6 +99,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
   };
 
   at('prompt').textContent = data.prompt;
+  at('source').hidden = !data.source;
+  if (data.source) at('source').src = data.source;
   at('tray').classList.toggle('several', several);
   at('preview').alt = `Preview: ${data.prompt}`;
   at('sheet').style.aspectRatio = `${data.width} / ${data.height}`;

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from pipeline.inputs import size_of
 from pipeline.jobs.state import JobState
+from pipeline.models.registry import SizeRule
+from pipeline.pictures.fit import nearest_size
+from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui import shared
 from ui.parts import text
@@ -24,15 +28,16 @@ _live = st.components.v2.component(
 
 def follow(studio: Studio, job: JobState) -> None:
     """Follow `job` until it ends; the browser then asks for the page once more."""
-    width, height = job.request.width, job.request.height
-    native = studio.models.find(job.model).size.native
+    width, height = _size(job.request, studio.models.find(job.model).size)
+    source = job.request.image
     data = {
         "job": f"/api/v1/jobs/{job.id}",
         "images": "/api/v1/images",
         "prompt": job.request.prompt,
         "count": job.request.num_images,
-        "width": width or native[0],
-        "height": height or native[1],
+        "width": width,
+        "height": height,
+        "source": text.upload_url(source) if source else "",
     }
 
     key = f"live-{job.id}"
@@ -52,3 +57,13 @@ def follow(studio: Studio, job: JobState) -> None:
         st.button("Cancel", icon=":material/close:", key="cancel", on_click=studio.job(job.id).cancel)
     else:
         st.html('<p class="card">Somebody else asked for this picture.</p>')
+
+
+def _size(request: GenerationRequest, rule: SizeRule) -> tuple[int, int]:
+    """Width and height of what is drawn, in pixels, or its shape at least."""
+    if request.image is None or request.width or request.height:
+        return request.width or rule.native[0], request.height or rule.native[1]
+    width, height = size_of(request.image)
+    if (margins := request.outpaint) is not None:
+        return width + margins.left + margins.right, height + margins.top + margins.bottom
+    return nearest_size((width, height), rule)

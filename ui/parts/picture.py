@@ -10,24 +10,32 @@ from pipeline.events import SavedImage
 from pipeline.models import schedulers
 from pipeline.request import Recipe
 from pipeline.studio import Studio
-from ui import actions
-from ui.parts import picture_path, text
+from ui import actions, form
+from ui.parts import before_after, picture_path, source, text
 
 GALLERY = Path(__file__).parents[1] / "gallery.py"
 VARIATION = 0.15
 """How much of the noise is exchanged for more of a picture, to begin with."""
 
 
-def show(image: SavedImage) -> None:
-    """The picture itself, from our own route: `st.image` would re-encode it."""
+def show(image: SavedImage, studio: Studio) -> None:
+    """The picture, alone or over the one that it was made from."""
+    place = st.container()
+    shown = before_after.draw if before_after.wanted(image, studio.inputs) else _alone
+    with place:
+        shown(image)
+    if image.unsaved:
+        st.warning(text.escaped(image.unsaved), icon=":material/save:")
+
+
+def _alone(image: SavedImage) -> None:
+    """From our own route: `st.image` would re-encode it."""
     recipe, source = image.recipe, text.file_url(image.id)
     shape = f"--side:{recipe.width}px;--shape:{recipe.width / recipe.height:.4f}"
     st.html(
         f'<a class="print" href="{source}" target="_blank" title="Open alone" style="{shape}">'
         f'<img src="{source}" alt="{text.plain(recipe.prompt)}" width="{recipe.width}" height="{recipe.height}"></a>'
     )
-    if image.unsaved:
-        st.warning(text.escaped(image.unsaved), icon=":material/save:")
 
 
 def previous(image: SavedImage) -> None:
@@ -49,6 +57,7 @@ def details(image: SavedImage, studio: Studio, client: str) -> None:
         _marks(image, studio)
         _again(image, studio)
         _more(image, studio, client)
+        _work_from(image, studio, client)
 
 
 def _again(image: SavedImage, studio: Studio) -> None:
@@ -139,6 +148,29 @@ def _more(image: SavedImage, studio: Studio, client: str) -> None:
         )
 
 
+def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
+    """What can be made from the picture itself."""
+    with st.container(horizontal=True, gap="xsmall", key="work-from"):
+        with st.popover("Work from this", icon=":material/brush:", width="stretch", key="work-from-this"):
+            for way in form.ways(actions.record_of(studio, image)):
+                st.button(
+                    source.LONG_NAMES[way],
+                    width="stretch",
+                    key=f"work-{way}",
+                    on_click=actions.work_from,
+                    args=(studio, image, way),
+                )
+        with st.popover("Enlarge", icon=":material/open_in_full:", width="stretch", key="enlarge-this"):
+            for factor in (2, 4):
+                st.button(
+                    f"× {factor} · {image.recipe.width * factor} × {image.recipe.height * factor}",
+                    width="stretch",
+                    key=f"enlarge-{factor}",
+                    on_click=actions.enlarge,
+                    args=(studio, client, image, factor),
+                )
+
+
 def recipe(image: SavedImage, outputs: Path) -> None:
     """How the picture was made, as a table and as JSON, and where its file is."""
     with st.expander("Recipe", icon=":material/receipt_long:"):
@@ -148,6 +180,20 @@ def recipe(image: SavedImage, outputs: Path) -> None:
         raw.code(image.recipe.model_dump_json(indent=2), language="json", height=320)
     if image.path is not None:
         picture_path.draw(image.path, outputs)
+
+
+def _worked_from(recipe: Recipe) -> list[tuple[str, str]]:
+    """The picture that was worked from and what was done to it."""
+    margins, upscale = recipe.outpaint, recipe.upscale
+    sides = margins.model_dump() if margins else {}
+    return [
+        ("Strength", f"{recipe.strength:g}" if recipe.strength else ""),
+        ("Repainted", {"whole": "a part", "masked": "a part alone"}[recipe.mask_area] if recipe.mask else ""),
+        ("Extended", ", ".join(f"{side} {pixels}" for side, pixels in sides.items() if pixels)),
+        ("Enlarged", f"× {upscale.factor}, {upscale.upscaler}" if upscale else ""),
+        ("Refined", f"strength {upscale.strength:g}" if upscale and upscale.strength else ""),
+        ("Picture behind it", recipe.image.partition("-")[0] if recipe.image else ""),
+    ]
 
 
 def _single_precisions(recipe: Recipe) -> list[str]:
@@ -169,7 +215,8 @@ def _rows(image: SavedImage) -> list[tuple[str, str]]:
             "Variation",
             f"{recipe.variation_strength:g} towards seed {recipe.variation_seed}" * bool(recipe.variation_strength),
         ),
-        ("Scheduler", schedulers.label(recipe.scheduler)),
+        *_worked_from(recipe),
+        ("Scheduler", schedulers.label(recipe.scheduler) if recipe.scheduler else ""),
         ("LoRAs", ", ".join(f"{use.name} × {use.weight:g}" for use in recipe.loras if use.weight is not None)),
         ("VAE", recipe.vae.name if recipe.vae else ""),
         ("Quantisation", ", ".join([recipe.quantization, *_single_precisions(recipe)])),

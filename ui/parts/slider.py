@@ -22,11 +22,11 @@ _slider = st.components.v2.component(
 
 def show(first: SavedImage, second: SavedImage, labels: tuple[str, str], key: str) -> None:
     """`first` on the left of the handle and `second` on its right, as large as `first`, each with its label."""
-    data = {
-        "sources": (text.file_url(first.id), text.file_url(second.id)),  # a list would make Streamlit load pandas
-        "labels": labels,
-        "alt": first.recipe.prompt,
-        "width": first.recipe.width,
-        "height": first.recipe.height,
-    }
-    _slider(key=key, data=data)
+    sources = text.file_url(first.id), text.file_url(second.id)
+    draw(sources, labels, first.recipe.prompt, (first.recipe.width, first.recipe.height), key)
+
+
+def draw(sources: tuple[str, str], labels: tuple[str, str], alt: str, size: tuple[int, int], key: str) -> None:
+    """The pictures at two addresses, shown at `size` (width and height in pixels) as far as there is room."""
+    width, height = size  # a list or a dictionary among the data would make Streamlit load pandas
+    _slider(key=key, data={"sources": sources, "labels": labels, "alt": alt, "width": width, "height": height})

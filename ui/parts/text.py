@@ -77,6 +77,15 @@ def facts(recipe: Recipe) -> list[str]:
     ]
 
 
+UPLOADS = "/api/v1/uploads"
+"""Where pictures to work from are brought and fetched."""
+
+
+def upload_url(upload_id: str) -> str:
+    """The address of a picture to work from on this server."""
+    return f"{UPLOADS}/{upload_id}"
+
+
 def file_url(image_id: str, *, download: bool = False, kind: str = "png") -> str:
     """The address of a picture's file on this server: the PNG as it was saved, or a `jpeg` or `webp` made from it."""
     given = {"download": "1"} if download else {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pipeline.engine.families.base import Family
 from pipeline.engine.families.packed import Packed
+from pipeline.engine.families.sd3 import SD3
 from pipeline.engine.families.two_stage import TwoStage
 from pipeline.engine.families.unidiffuser import UniDiffuser
 from pipeline.models.registry import ModelRecord
@@ -16,6 +17,7 @@ __all__ = ["Family", "family_of"]
 _FAMILIES: dict[str, Family] = {
     "flux": Packed(),
     "qwen": Packed(),
+    "sd3": SD3(),
     "kandinsky22": TwoStage(),
     "cascade": TwoStage(),
     "unidiffuser": UniDiffuser(),

@@ -28,6 +28,14 @@ class Family:
         """The state in which the pipeline is called."""
         return nullcontext()
 
+    def call(self, pipeline: Any, arguments: dict[str, Any]) -> Any:
+        """Call the pipeline; what it returns has `images`, of mode RGB."""
+        return pipeline(**arguments)
+
+    def steps(self, of: int, strength: float) -> int:
+        """How many of the steps the pipelines for pictures run at that strength: all at 1."""
+        return min(int(of * strength), of)
+
     def set_schedulers(self, pipeline: Any, schedulers: Mapping[str, Any]) -> None:
         """Give the pipeline other schedulers: component name → scheduler."""
         for name, scheduler in schedulers.items():

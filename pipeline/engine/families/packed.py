@@ -10,7 +10,13 @@ from pipeline.engine.families.base import Family
 
 
 class Packed(Family):
-    """Latents are (1, tokens, 4 × channels): each token holds the 2 × 2 latents of one place."""
+    """Latents are (1, tokens, 4 × channels): each token holds the 2 × 2 latents of one place.
+
+    The steps that the pipelines for pictures run at a strength are rounded up.
+    """
+
+    def steps(self, of: int, strength: float) -> int:
+        return of - int(of - of * strength)
 
     def latents(self, pipeline: Any, latents: torch.Tensor, width: int, height: int) -> torch.Tensor:
         side = 2 * pipeline.vae_scale_factor

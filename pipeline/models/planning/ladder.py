@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
+from pipeline.models.extent import most_pixels
 from pipeline.models.hardware import Device, Hardware
 from pipeline.models.planning.sizes import ComponentSize, known_sizes
 from pipeline.models.registry import DType, ModelRecord
@@ -47,8 +48,8 @@ class Case:
 
     @property
     def pixels(self) -> int:
-        width, height = self.record.size.native
-        return (self.request.width or width) * (self.request.height or height)
+        """Of the largest picture that the model works on at once."""
+        return most_pixels(self.request, self.record)
 
     @property
     def guided(self) -> bool:

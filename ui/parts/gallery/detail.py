@@ -9,16 +9,18 @@ import streamlit as st
 from pipeline.errors import NotFound
 from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
-from ui.parts import picture, text
-from ui.parts.gallery import actions, neighbours, viewer
+from pipeline.studio import Studio
+from ui.parts import before_after, contact_sheet, picture, text
+from ui.parts.gallery import actions, neighbours, onward, viewer
 from ui.parts.gallery.neighbours import Neighbours
 from ui.parts.gallery.place import Place
 
 state = st.session_state
 
 
-def draw(gallery: Gallery, here: Place) -> None:
+def draw(studio: Studio, here: Place) -> None:
     """The picture in the address, with its neighbours; or that there is none."""
+    gallery = studio.gallery
     try:
         image = gallery.find(here.image)
     except NotFound as error:
@@ -29,7 +31,13 @@ def draw(gallery: Gallery, here: Place) -> None:
     _head(here, ways)
     large, aside = st.columns([2, 1], gap="large")
     with large:
-        viewer.draw(here, image, ways)
+        place = st.container()
+        both = before_after.wanted(image, studio.inputs)
+        with place:
+            if both:
+                before_after.draw(image)
+            else:
+                viewer.draw(here, image, ways)
     with aside:
         _words(image)
         if image.deleted:
@@ -37,8 +45,9 @@ def draw(gallery: Gallery, here: Place) -> None:
         else:
             _marks(gallery, image)
             _downloads(image)
-            _uses(gallery, here, image, ways)
+            _uses(studio, here, image, ways)
         _verdict(image)
+        contact_sheet.family(gallery, image)
         picture.recipe(image, gallery.outputs)
 
 
@@ -87,9 +96,11 @@ def _downloads(image: SavedImage) -> None:
             st.link_button(name, address, icon=":material/download:", key=f"gallery-{kind}", help=f"Download as {name}")
 
 
-def _uses(gallery: Gallery, here: Place, image: SavedImage, ways: Neighbours) -> None:
+def _uses(studio: Studio, here: Place, image: SavedImage, ways: Neighbours) -> None:
+    gallery = studio.gallery
     if st.button("Reuse these settings", icon=":material/replay:", key="gallery-reuse", width="stretch"):
         st.switch_page("create.py", query_params={"image": image.id, "reuse": "1"})
+    onward.draw(studio, image)
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Verify",

@@ -1,0 +1,138 @@
+"""Calls the pipelines of a loaded model: the one for words, and those for pictures, which share its components."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import diffusers
+import torch
+from PIL import Image
+
+from pipeline.engine.load import Loaded
+from pipeline.engine.preview import Previewer
+from pipeline.engine.schedulers import fresh
+from pipeline.engine.watch import Watch
+from pipeline.engine.wish import Wish
+from pipeline.engine.work import Call
+from pipeline.inputs import Task
+from pipeline.pictures.patches import pasted
+
+_RESTING = ("_all_hooks", "_offload_device", "_offload_gpu_id", "hf_device_map")
+"""Where a diffusers pipeline notes how its components rest in main memory, or on which GPUs."""
+
+
+@dataclass
+class Brush:
+    """A model that is ready to draw one request."""
+
+    loaded: Loaded
+    wish: Wish
+    scheduler: type[Any]
+    """Class of the scheduler of the only or last stage."""
+    prompts: Mapping[str, Any]
+    """Arguments of the pipelines that say what to draw."""
+    _pipelines: dict[Task, Any] = field(default_factory=dict)
+    scheduler_used: Any = None
+    """The scheduler of the last call."""
+
+    def draw(
+        self, call: Call, picture: Image.Image | None, watch: Watch, noise: torch.Generator, rest: int
+    ) -> Image.Image | None:
+        """`picture` after `call`, mode RGB; None when the model's safety checker blanked it. The calls after this one
+        will take `rest` steps."""
+        if call.patch is None or picture is None:
+            return self._called(call, {} if picture is None else {"image": picture}, watch, noise, rest)
+        given = {"image": picture.crop(call.patch.window).resize(call.size, Image.Resampling.LANCZOS)}
+        if call.task == "inpaint":
+            given["mask_image"] = call.patch.mask.resize(call.size, Image.Resampling.NEAREST)
+        drawn = self._called(call, given, watch, noise, rest)
+        if drawn is None:
+            return None
+        return pasted(picture, call.patch, drawn.resize(call.patch.size, Image.Resampling.LANCZOS))
+
+    def steps(self, call: Call) -> int:
+        """How many steps `call` takes, those of a prior included."""
+        prior = self.loaded.record.arguments.get("prior_num_inference_steps", 0)
+        return self._last_stage_steps(call, self.wish.steps) + int(prior)
+
+    def finish_device_work(self) -> None:
+        """Wait for the GPU, which otherwise still computes while the clock is read."""
+        if self.loaded.placement.kind != "cpu":
+            torch.accelerator.synchronize()
+
+    def _called(
+        self, call: Call, given: Mapping[str, Any], watch: Watch, noise: torch.Generator, rest: int
+    ) -> Image.Image | None:
+        pipeline, family = self._pipeline(call.task), self.loaded.family
+        schedulers = {name: fresh(type(own), own) for name, own in self.loaded.schedulers.items()}
+        family.set_schedulers(pipeline, schedulers | {"scheduler": fresh(self.scheduler, self.loaded.scheduler)})
+        arguments = self._arguments(pipeline, call)
+        watch.begin_call(self._previewer(pipeline, call), rest)
+        callbacks = watch.callbacks(pipeline, self._last_stage_steps(call, arguments["num_inference_steps"]))
+        with family.watched(pipeline, watch.denoising), family.calling(pipeline):
+            try:
+                result = family.call(pipeline, arguments | dict(given) | callbacks | {"generator": noise})
+            finally:
+                family.free(pipeline)
+        self.scheduler_used = pipeline.scheduler
+        blanked = any(getattr(result, "nsfw_content_detected", None) or ())
+        return None if blanked else result.images[0].convert("RGB")
+
+    def _last_stage_steps(self, call: Call, of: int) -> int:
+        return of if call.task == "text" else self.loaded.family.steps(of, call.strength)
+
+    def _pipeline(self, task: Task) -> Any:
+        if task not in self._pipelines:
+            self._pipelines[task] = pipeline_for(self.loaded, task)
+        return self._pipelines[task]
+
+    def _previewer(self, pipeline: Any, call: Call) -> Previewer | None:
+        if self.loaded.projection is None:
+            return None
+        width, height = call.size
+        unpack = partial(self.loaded.family.latents, pipeline, width=width, height=height)
+        return Previewer(self.loaded.projection, pipeline.scheduler, unpack)
+
+    def _arguments(self, pipeline: Any, call: Call) -> dict[str, Any]:
+        """By the pipeline's signature where pipelines for pictures take less than the one for words."""
+        record, wish = self.loaded.record, self.wish
+        accepted = inspect.signature(pipeline.__call__).parameters
+        arguments = {
+            "num_inference_steps": accepted["num_inference_steps"].default,
+            **record.arguments,
+            **self.prompts,
+            record.steps.argument: wish.steps,
+            record.guidance.argument: wish.guidance,
+            "width": call.size[0],
+            "height": call.size[1],
+        }
+        if call.task == "text":
+            return arguments
+        arguments["strength"] = call.strength
+        return {name: value for name, value in arguments.items() if name in accepted}
+
+
+def pipeline_for(loaded: Loaded, task: Task) -> Any:
+    """The record's pipeline for `task`, with the components of the loaded one as they are now: quantised, placed, with
+    their hooks, LoRAs and VAE."""
+    own = loaded.pipeline
+    if task == "text":
+        return own
+    kind: Any = getattr(diffusers, loaded.record.pipelines[task])
+    held = {**own.config, **loaded.record.load_arguments, **own.components}
+    arguments: dict[str, Any] = {}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name in held:
+            arguments[name] = held[name]
+        elif parameter.default is inspect.Parameter.empty:
+            arguments[name] = None
+    pipeline = kind(**arguments)
+    pipeline.set_progress_bar_config(disable=True)
+    for name in _RESTING:
+        if hasattr(own, name):
+            setattr(pipeline, name, getattr(own, name))
+    return pipeline

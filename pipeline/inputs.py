@@ -1,0 +1,65 @@
+"""What a request brings along besides words: pictures to work from, and what happens to the result at its end.
+
+A picture is named by its `InputId`: the SHA-256 of its raw pixels, and its size. `pipeline.pictures.store` keeps the
+pixels under that name, so a request stays small, can be stored, and means the same picture for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+MAX_MARGIN = 4096
+MAX_FEATHER = 256
+
+INPUT_ID = "[0-9a-f]{64}-[0-9]{1,5}x[0-9]{1,5}"
+InputId = Annotated[str, StringConstraints(pattern=f"^{INPUT_ID}$")]
+"""Such as `9f2c…-1024x768`: SHA-256 of the raw bytes (RGB, or one byte a pixel for masks), row by row, and the size."""
+
+FileName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Task = Literal["text", "image", "inpaint", "control", "enlarge"]
+"""What is drawn from: words alone, another picture, a part of one, or a map; or nothing is drawn and only enlarged."""
+Fit = Literal["crop", "pad", "resize"]
+"""How a picture comes to another shape: its middle is cut out, its edges are continued, or it is stretched."""
+Area = Literal["whole", "masked"]
+"""What is drawn again: the whole picture at the model's size, or the masked part alone at full resolution."""
+
+
+USUAL_STRENGTH: dict[Task, float] = {"image": 0.6, "inpaint": 1.0}
+"""How much of a picture is drawn anew when a request does not say."""
+
+
+def size_of(input_id: str) -> tuple[int, int]:
+    """Width and height in pixels, as the id tells them."""
+    width, height = re.findall(r"\d+", input_id.rpartition("-")[2])
+    return int(width), int(height)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Margins(_Part):
+    """Pixels by which a picture is drawn further at each side."""
+
+    left: int = Field(0, ge=0, le=MAX_MARGIN)
+    top: int = Field(0, ge=0, le=MAX_MARGIN)
+    right: int = Field(0, ge=0, le=MAX_MARGIN)
+    bottom: int = Field(0, ge=0, le=MAX_MARGIN)
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if not (self.left or self.top or self.right or self.bottom):
+            raise PydanticCustomError("no_margin", "Give at least one side some pixels")
+        return self
+
+
+class Upscale(_Part):
+    """Enlarges the finished picture, and with a `strength` has the model draw it over at the new size: hires fix."""
+
+    factor: int = Field(2, ge=2, le=4, description="How many times as wide and as high.")
+    upscaler: Literal["lanczos"] = Field("lanczos", description="How it is enlarged before anything is drawn over.")
+    strength: float = Field(0.0, ge=0, lt=1, description="How much the model draws over afterwards; 0 is nothing.")

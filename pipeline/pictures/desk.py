@@ -1,0 +1,110 @@
+"""Where pictures are laid that requests work from: taken from files, the gallery or a script, and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from pipeline.errors import InvalidRequest, NotFound
+from pipeline.events import SavedImage
+from pipeline.inputs import size_of
+from pipeline.pictures.decode import decode_mask, decode_picture
+from pipeline.pictures.patches import black_and_white
+from pipeline.pictures.store import InputStore
+from pipeline.request import GenerationRequest
+
+Source = bytes | Path | Image.Image | SavedImage
+"""A file's bytes, a file, an open picture, or one of the gallery."""
+
+
+class Taken(NamedTuple):
+    """A picture that can be named in a request."""
+
+    id: str
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+    """A sentence for each thing that was done to it."""
+
+
+class Desk:
+    """Takes pictures into `store`, and looks at those that a request names."""
+
+    def __init__(self, store: InputStore, max_pixels: int, png: Callable[[str], bytes]) -> None:
+        """`png` gives the file of a picture of the gallery by its id."""
+        self.store, self._max_pixels, self._png = store, max_pixels, png
+
+    def take(self, source: Source) -> Taken:
+        """Keep a picture to work from. Raises `InvalidRequest` for what is none, and `OutputUnwritable`."""
+        decoded = decode_picture(self._read(source), self._max_pixels)
+        return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
+
+    def take_mask(self, source: Source) -> Taken:
+        """Keep a mask, white where something is drawn anew. Raises as `take` does."""
+        decoded = decode_mask(self._read(source), self._max_pixels)
+        return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
+
+    def named(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a request, where `image` and `mask` may be pictures instead of ids."""
+        found = dict(fields)
+        for name, take in (("image", self.take), ("mask", self.take_mask)):
+            if isinstance(found.get(name), Source):
+                found[name] = _naming(name, take, found[name]).id
+        return found
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raise `NotFound` for a picture of `request` that is not here, `InvalidRequest` for what cannot be meant."""
+        for name in request.input_ids:
+            if not self.store.has(name):
+                message = "A picture that this needs is not here (any more)."
+                raise NotFound(message, "Bring it along once more.", field="image")
+        if request.mask is not None:
+            self._check_mask(request.mask)
+        width, height = _result(request)
+        if width * height > self._max_pixels:
+            message = f"The picture would have {width:,} × {height:,} pixels, more than {self._max_pixels:,}."
+            remedy = "Take a smaller factor or picture, or raise DARKROOM_MAX_INPUT_PIXELS."
+            raise InvalidRequest(message, remedy, field="upscale" if request.upscale else "image")
+
+    def _check_mask(self, name: str) -> None:
+        least, most = black_and_white(self.store.get(name)).getextrema()
+        if most == 0:
+            message = "The mask is empty, so nothing would change."
+            raise InvalidRequest(message, "Paint over the part that is to be drawn anew.", field="mask")
+        if least == 255:
+            message = "The mask covers the whole picture, so nothing of it would stay."
+            raise InvalidRequest(message, "Leave a part of it free, or work without a mask.", field="mask")
+
+    def _read(self, source: Source) -> bytes | Image.Image:
+        if isinstance(source, bytes | Image.Image):
+            return source
+        if isinstance(source, SavedImage):
+            return self._png(source.id)
+        try:
+            return source.read_bytes()
+        except OSError as error:
+            message = f"{source} cannot be read: {error.strerror}."
+            raise InvalidRequest(message, "Check its name and that it may be read.", field="image") from None
+
+
+def _naming(field: str, take: Callable[[Source], Taken], source: Source) -> Taken:
+    """`take(source)`, whose error names the field."""
+    try:
+        return take(source)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.info.message, error.info.remedy, field=field) from None
+
+
+def _result(request: GenerationRequest) -> tuple[int, int]:
+    """Width and height of the finished picture as far as its own inputs make them; else 0."""
+    width, height = size_of(request.image) if request.image else (0, 0)
+    if request.outpaint is not None:
+        width += request.outpaint.left + request.outpaint.right
+        height += request.outpaint.top + request.outpaint.bottom
+    if request.width and request.height and request.task in {"text", "image"}:
+        width, height = request.width, request.height
+    factor = request.upscale.factor if request.upscale else 1
+    return width * factor, height * factor
