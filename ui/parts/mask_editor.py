@@ -34,10 +34,16 @@ def opener(studio: Studio) -> None:
             )
         label = "Paint the part" if state.mask is None else "Paint on"
         if st.button(label, icon=":material/brush:", key="paint", width="stretch"):
-            _dialog(studio)
+            state.painting = True
+    if state.get("painting"):  # also when something else has the page drawn anew, such as a picture that is finished
+        _dialog(studio)
 
 
-@st.dialog("Paint the part", width="large", icon=":material/brush:", on_dismiss="rerun")
+def _close() -> None:
+    state.painting = False
+
+
+@st.dialog("Paint the part", width="large", icon=":material/brush:", on_dismiss=_close)
 def _dialog(studio: Studio) -> None:
     width, height = size_of(state.image)
     key = f"mask-of-{state.image}-{state.setdefault('masks_taken', 0)}"
@@ -54,7 +60,7 @@ def _dialog(studio: Studio) -> None:
         state.mask = told(key, "mask") or None
 
     def done() -> None:
-        state.problem = None
+        state.problem, state.painting = None, False
 
     if _editor(key=key, data=data, on_mask_change=painted, on_done_change=done).done:
         st.rerun()
