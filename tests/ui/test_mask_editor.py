@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
 from tests.ui.axe import grave_violations
+from tests.ui.bring import bring, png, slope
 from tests.ui.conftest import PATIENCE_MS, Server, settled
 
 PHONE = {"width": 390, "height": 844}
@@ -19,16 +20,8 @@ SIDE = 64
 """Pixels of the picture, and of what the tiny model makes."""
 
 
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def picture() -> Image.Image:
-    """A slope of colours, no two pixels of which are the same."""
-    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
-    return Image.fromarray(np.stack([4 * rows, 4 * columns, 2 * (rows + columns)], axis=-1).astype(np.uint8))
+    return slope(SIDE, SIDE)
 
 
 def half() -> Image.Image:
@@ -50,18 +43,10 @@ def told(page: Page) -> Locator:
     return painter(page).locator(".told")
 
 
-def bring(page: Page, kind: str, image: Image.Image) -> None:
-    """Choose a file in the uploader of that name."""
-    uploader = page.get_by_test_id("stFileUploader").filter(has=page.get_by_label(kind))
-    uploader.locator("input[type=file]").set_input_files(
-        files=[{"name": "picture.png", "mimeType": "image/png", "buffer": png(image)}]
-    )
-
-
 def begin(page: Page) -> None:
     """Bring a picture and have a part of it repainted."""
     page.get_by_text("Start from a picture").click()
-    bring(page, "A picture to work from", picture())
+    bring(page, "A picture to work from", png(picture()))
     expect(page.get_by_alt_text("The picture to work from")).to_be_visible()
     page.get_by_role("radio", name="Repaint").click()
     settled(page)
@@ -162,9 +147,9 @@ def test_the_keyboard_alone_paints_and_what_cannot_be_kept_is_told(page: Page, s
     expect(told(page)).to_have_text("Nothing is painted yet.")
 
     painter(page).get_by_role("button", name="From a file").click()
-    bring(page, "A mask", Image.new("L", (SIDE, 2 * SIDE), "white"))
+    bring(page, "A mask", png(Image.new("L", (SIDE, 2 * SIDE), "white")))
     expect(page.get_by_role("alert")).to_contain_text("The mask has 64 × 128 pixels, the picture 64 × 64.")
-    bring(page, "A mask", half())
+    bring(page, "A mask", png(half()))
     expect(told(page)).to_have_text("50 % is drawn anew.")
     assert pixels(server, f"/api/v1/uploads/{close_painter(page)}", "L").tolist() == np.asarray(half()).tolist()
 
