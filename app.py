@@ -6,7 +6,9 @@ FastAPI stands outside, with the door, the API and the files; the Streamlit page
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -16,7 +18,7 @@ from pathlib import Path
 import streamlit as st
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api
@@ -49,7 +51,7 @@ class PlainRefusal:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One studio for the life of the server, shared by routes and pages."""
-    _limit_shutdown()
+    set_up_the_server()
     with Studio(persistent=True) as studio:
         app.state.studio = studio
         shared.hold(studio, CLIENT_COOKIE)
@@ -71,11 +73,39 @@ async def front(request: Request) -> HTMLResponse:
     return HTMLResponse(frame.page(request.url.path), headers={"Cache-Control": "no-cache"})
 
 
-def _limit_shutdown() -> None:
-    """Give uvicorn a deadline: by default it waits for as long as a browser keeps a stream open."""
-    handler = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if isinstance(handler, uvicorn.Server):
-        handler.config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+async def part(request: Request) -> Response:
+    """A file of Streamlit's frame, read at once: a page begins with a hundred, and Streamlit's own route goes through
+    several threads for each."""
+    path = frame.parts().get(request.path_params["name"])
+    if path is None:
+        return Response(status_code=404)
+    return Response(path.read_bytes(), headers=frame.FOREVER, media_type=frame.media_type(path))
+
+
+def set_up_the_server() -> None:
+    """What uvicorn lacks as Streamlit starts it: a deadline for its end, since by default it waits for as long as a
+    browser keeps a stream open, and answers that go out at once."""
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if isinstance(server, uvicorn.Server):
+        server.config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+        server.config.http_protocol_class = _at_once(server.config.http_protocol_class)
+
+
+def _at_once(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """`protocol` whose connections send what they have.
+
+    asyncio sees to that, but not on a socket that was bound before, as Streamlit's is: there the body of an answer
+    waits until the browser acknowledges its head, 40 ms each time (https://github.com/Kludex/uvicorn/issues/3149).
+    """
+
+    class AtOnce(protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            connection = transport.get_extra_info("socket")
+            if connection.family in {socket.AF_INET, socket.AF_INET6}:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            super().connection_made(transport)
+
+    return AtOnce
 
 
 app = FastAPI(
@@ -87,6 +117,7 @@ app = FastAPI(
 )
 app.add_middleware(Gate)
 app.add_middleware(PlainRefusal)
+app.add_route("/static/{name:path}", part, include_in_schema=False)
 api.install(app)
 for address in frame.ELEMENTS:
     app.add_api_route(address, front, include_in_schema=False)

@@ -6,6 +6,7 @@ after that. Each page here names the elements that it begins with, so that the b
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -15,6 +16,8 @@ import streamlit as st
 
 STATIC = Path(st.__file__).with_name("static")
 SCRIPTS = STATIC / "static" / "js"
+FOREVER = {"Cache-Control": "public, immutable, max-age=31536000"}
+"""How long a browser keeps what is in `parts`: a file that changes gets another name."""
 
 _EVERYWHERE = ("Html", "BidiComponent", "Button", "TextInput")
 ELEMENTS: dict[str, tuple[str, ...]] = {
@@ -30,6 +33,18 @@ _IMPORTS = re.compile(r'(?:from|import)"\./([^"]+\.js)"')
 _SERVER = "<script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
 """Without it a browser that begins at `/gallery` looks for the server below that first, is answered 404, and says so in
 its console."""
+
+
+@cache
+def parts() -> dict[str, Path]:
+    """What the frame consists of: address below `/static/` → file."""
+    folder = STATIC / "static"
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def media_type(path: Path) -> str:
+    """What a browser is told that a part is."""
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 
 @cache

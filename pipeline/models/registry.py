@@ -229,9 +229,11 @@ class Registry:
         """
         wanted, short = name.strip().lower(), _shortened(name)
         exact = [r for r in self.records if wanted in (r.id.lower(), _last(r.id).lower())]
+        if len(exact) == 1:
+            return exact[0]
         whole = [r for r in self.records if short in map(_shortened, (r.id, _last(r.id), r.name))]
         partial = [r for r in self.records if short and any(short in _shortened(form) for form in (r.id, r.name))]
-        for found in (exact, whole, partial):
+        for found in (whole, partial):
             if len(found) == 1:
                 return found[0]
         if partial:

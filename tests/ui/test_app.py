@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
+from app import set_up_the_server
 from tests.conftest import tiny_settings
 from tests.ui.conftest import PATIENCE_MS, ROOT, Server, settled, start, stop
 
@@ -84,6 +90,33 @@ def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path,
         stop(server)
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert alive == []
+
+
+def test_answers_go_out_at_once_although_the_socket_was_bound_before() -> None:
+    """As `streamlit run` does it; the server is found as in the real one, by who hears SIGTERM."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        set_up_the_server()
+        yield
+
+    server = uvicorn.Server(uvicorn.Config(FastAPI(lifespan=lifespan), log_level="warning"))
+    options: list[int] = []
+
+    def visit(port: int) -> None:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=PATIENCE_MS / 1000) as visitor:
+            visitor.get(f"http://127.0.0.1:{port}/")
+            [protocol] = server.server_state.connections
+            connection = protocol.transport.get_extra_info("socket")
+            options.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        server.should_exit = True
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        visitor = threading.Thread(target=visit, args=(listener.getsockname()[1],))
+        visitor.start()
+        server.run(sockets=[listener])
+        visitor.join()
+    assert options == [1]
 
 
 def test_a_person_comes_in_with_the_token_and_finds_the_page(browser: Browser, locked: Server) -> None:

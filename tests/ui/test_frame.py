@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.ui.conftest import settled
+from tests.ui.conftest import Server, settled
 from ui import frame
 
 SCRIPTS = """() => performance.getEntriesByType("resource").map(entry => entry.name.split("/").pop())
@@ -35,3 +35,20 @@ def test_what_a_page_begins_with_is_announced_with_all_that_it_imports(
 def test_nothing_is_announced_twice() -> None:
     names = [part.partition('"')[0] for part in frame.page("/").split("./static/js/")[1:]]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("js/index.", "text/javascript"), ("css/index.", "text/css"), ("media/MaterialSymbols", "font/woff2")],
+)
+def test_a_part_is_served_as_streamlit_has_it_and_kept_for_good(server: Server, name: str, kind: str) -> None:
+    address = next(address for address in frame.parts() if address.startswith(name))
+    answer = server.get(f"/static/{address}")
+    assert answer.content == frame.parts()[address].read_bytes()
+    assert answer.headers["content-type"].partition(";")[0] == kind
+    assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("name", ["js/none.js", "js", "..%2Findex.html"])
+def test_nothing_else_is_served_among_the_parts(server: Server, name: str) -> None:
+    assert server.get(f"/static/{name}").status_code == 404
