@@ -269,11 +269,11 @@ def _try(action: Callable[[], object]) -> None:
 
 def _submit(studio: Studio, client: str, request: GenerationRequest) -> None:
     """Queue `request` and show its job; clicks for the same that follow within a second mean the same job."""
-    now, (before, when) = time.monotonic(), state.get("clicked", (None, 0.0))
-    if request != before or now - when >= DOUBLE_CLICK_SECONDS:
+    before, when = state.get("clicked", (None, 0.0))
+    if request != before or time.monotonic() - when >= DOUBLE_CLICK_SECONDS:
         state.click = uuid.uuid4().hex
-    state.clicked = (request, now)
     job = studio.submit(request, client=client, idempotency_key=state.click)
+    state.clicked = request, time.monotonic()  # not earlier: a busy machine takes its time to queue a job
     state.jobs_begun += 1
     st.query_params["job"] = job.id
     st.query_params.pop("image", None)

@@ -307,7 +307,9 @@ def on_a_phone(page: Page, server: Server, path: str = "/") -> Page:
 def drop(page: Page, name: str, data: bytes) -> None:
     """Put a file where settings are read from."""
     button(page, "From a file").click()
-    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+    page.get_by_test_id("stPopoverBody").locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": data}
+    )
 
 
 def with_text(text: str) -> bytes:
