@@ -21,11 +21,11 @@ FOREVER = {"Cache-Control": "public, immutable, max-age=31536000"}
 
 _EVERYWHERE = ("Html", "BidiComponent", "Button", "TextInput")
 ELEMENTS: dict[str, tuple[str, ...]] = {
-    "/": (*_EVERYWHERE, "TextArea", "Selectbox", "Slider", "NumberInput", "ButtonGroup"),
+    "/": (*_EVERYWHERE, "TextArea", "Selectbox", "Slider", "NumberInput", "ButtonGroup", "FileUploader"),
     "/gallery": (*_EVERYWHERE, "MenuButton", "ButtonGroup", "Pagination"),
-    "/compare": (*_EVERYWHERE, "TextArea", "Selectbox", "NumberInput", "ButtonGroup"),
+    "/compare": (*_EVERYWHERE, "TextArea", "Selectbox", "Multiselect", "NumberInput", "ButtonGroup"),
     "/models": (*_EVERYWHERE, "ButtonGroup", "PageLink"),
-    "/system": _EVERYWHERE,
+    "/system": (*_EVERYWHERE, "Selectbox"),
 }
 """Address of a page → Streamlit's names of what it begins with."""
 
@@ -43,8 +43,10 @@ def parts() -> dict[str, Path]:
 
 
 def media_type(path: Path) -> str:
-    """What a browser is told that a part is."""
-    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    """What a browser is told that a part is. Scripts are named here: some systems call them plain text."""
+    return (
+        "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    )
 
 
 @cache
