@@ -224,6 +224,13 @@ def mark(studio: Studio, image: SavedImage, **marks: bool | int) -> None:
     _try(lambda: studio.gallery.mark(image.id, **marks))
 
 
+def drawn() -> None:
+    """The page is drawn: from now on a click for the same is meant, if it is not a double one."""
+    request, when = state.get("clicked", (None, 0.0))
+    if when is None:
+        state.clicked = request, time.monotonic()
+
+
 def _again(studio: Studio, client: str, image: SavedImage, **changes: object) -> None:
     _try(lambda: _submit(studio, client, image.recipe.to_request(**changes)))
 
@@ -268,12 +275,15 @@ def _try(action: Callable[[], object]) -> None:
 
 
 def _submit(studio: Studio, client: str, request: GenerationRequest) -> None:
-    """Queue `request` and show its job; clicks for the same that follow within a second mean the same job."""
+    """Queue `request` and show its job; clicks for the same before the page is drawn, or within a second after that,
+    mean the same job."""
     before, when = state.get("clicked", (None, 0.0))
-    if request != before or time.monotonic() - when >= DOUBLE_CLICK_SECONDS:
+    if request != before or (when is not None and time.monotonic() - when >= DOUBLE_CLICK_SECONDS):
         state.click = uuid.uuid4().hex
+    # Before the job is queued: the next click may end this call wherever it touches the session. And without a time
+    # until the page is drawn again, however long a busy machine takes for that.
+    state.clicked = request, None
     job = studio.submit(request, client=client, idempotency_key=state.click)
-    state.clicked = request, time.monotonic()  # not earlier: a busy machine takes its time to queue a job
     state.jobs_begun += 1
     st.query_params["job"] = job.id
     st.query_params.pop("image", None)

@@ -56,3 +56,4 @@ with aside:
         picture.recipe(here.picture, studio.settings.outputs)
 
 contact_sheet.recent(studio, here.picture)
+actions.drawn()

@@ -97,6 +97,7 @@ def test_what_is_painted_is_drawn_anew_and_all_else_stays_bit_by_bit(page: Page,
     expect(told(page)).not_to_have_text(first)
     page.keyboard.press("r")  # has the page drawn anew, as a picture does that is finished meanwhile
     settled(page)
+    painter(page).locator(".stage").focus()
     page.keyboard.press("Control+z")
     expect(told(page)).to_have_text(first)
     page.keyboard.press("Control+Shift+z")
