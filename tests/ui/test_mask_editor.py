@@ -48,6 +48,7 @@ def begin(page: Page) -> None:
     page.get_by_text("Start from a picture").click()
     bring(page, "A picture to work from", png(picture()))
     expect(page.get_by_alt_text("The picture to work from")).to_be_visible()
+    settled(page)
     page.get_by_role("radio", name="Repaint").click()
     settled(page)
 
