@@ -6,11 +6,8 @@ import math
 
 from pipeline.inputs import size_of
 from pipeline.models.registry import ModelRecord, SizeRule
-from pipeline.pictures.fit import Size, nearest_size
+from pipeline.pictures.fit import AMPLE, Size, nearest_size
 from pipeline.request import GenerationRequest
-
-_AMPLE = 1.5
-"""Up to this many times the pixels that a model was trained at, it draws in one window."""
 
 
 def most_pixels(request: GenerationRequest, record: ModelRecord) -> int:
@@ -58,7 +55,7 @@ def drawn_size(request: GenerationRequest, rule: SizeRule) -> Size:
 def window_in(canvas: Size, rule: SizeRule) -> Size:
     """The largest window of a canvas in which the model draws at once."""
     free = not rule.shapes and all(rule.min <= side <= rule.max for side in canvas)
-    return canvas if free and math.prod(canvas) <= _AMPLE * math.prod(rule.native) else rule.native
+    return canvas if free and math.prod(canvas) <= AMPLE * math.prod(rule.native) else rule.native
 
 
 def drawn_at_once(size: Size, rule: SizeRule) -> bool:

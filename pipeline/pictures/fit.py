@@ -12,8 +12,8 @@ from pipeline.inputs import Fit
 
 Size = tuple[int, int]
 """Width and height in pixels."""
-_LARGER = 1.5
-"""Up to this many times the pixels that a model was trained at, a picture of a size that it makes keeps it."""
+AMPLE = 1.5
+"""Up to this many times the pixels that a model was trained at, it draws a picture at once, at its own size."""
 
 
 class Rule(Protocol):
@@ -56,7 +56,7 @@ def continued(image: Image.Image, left: int, top: int, right: int, bottom: int) 
 def nearest_size(size: Size, rule: Rule) -> Size:
     """The size at which a model works on a picture of `size`: its own if the model makes that, else one of nearly the
     same shape with the number of pixels that the model was trained at."""
-    if all(map(rule.fits, size)) and math.prod(size) <= _LARGER * math.prod(rule.native) and not rule.shapes:
+    if all(map(rule.fits, size)) and math.prod(size) <= AMPLE * math.prod(rule.native) and not rule.shapes:
         return size
     return native_size(size, rule)
 
