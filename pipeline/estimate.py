@@ -83,6 +83,18 @@ def estimate(
     )
 
 
+def in_all(stages: Sequence[Estimate]) -> Estimate:
+    """What the stages of a chain take together, one after the other."""
+    seconds, memory = [one.seconds for one in stages], [one.memory_bytes for one in stages]
+    known, held = [one for one in seconds if one is not None], [one for one in memory if one is not None]
+    return Estimate(
+        seconds=sum(known) if len(known) == len(seconds) else None,
+        waits=stages[0].waits,
+        memory_bytes=max(held) if len(held) == len(memory) else None,
+        basis="; ".join(dict.fromkeys(one.basis for one in stages)),
+    )
+
+
 def waiting_seconds(busy: Sequence[float | None], before: Iterable[float | None]) -> float | None:
     """Seconds until a job begins: `busy` is how long each worker is still at its job, 0 for an idle one, and `before`
     how long the jobs take that come first. None when one of them is not known."""

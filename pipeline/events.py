@@ -91,13 +91,14 @@ class Quantized(_Event):
 
 
 class Step(_Event):
-    """Denoising step `step` of `total` of picture `image_index` is done; `seconds_left` counts the whole job."""
+    """Denoising step `step` of `total` of picture `image_index` is done. `seconds_left` counts the whole job; None in a
+    chain before its last picture, since the models to come may take any time."""
 
     type: Literal["step"] = "step"
     image_index: int
     step: int
     total: int
-    seconds_left: float
+    seconds_left: float | None
 
 
 class Preview(_Event):

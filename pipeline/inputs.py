@@ -38,6 +38,11 @@ def size_of(input_id: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def unseen(size: tuple[int, int]) -> str:
+    """Stands for a picture of that size which is not made yet, and is no picture's id."""
+    return f"{'0' * 64}-{size[0]}x{size[1]}"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -14,34 +14,32 @@ from typing import Any, Self
 from pipeline.compare.comparisons import Comparisons
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
-from pipeline.errors import DarkroomError, InvalidRequest, UnknownModel
-from pipeline.estimate import Estimate, Pace, estimate, waiting_seconds
+from pipeline.door import Door, stages
+from pipeline.errors import DarkroomError
+from pipeline.estimate import Estimate
 from pipeline.events import SavedImage
+from pipeline.forecast import Forecast
 from pipeline.gallery import Gallery, lineage
-from pipeline.gallery.query import ImageQuery
 from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.job import Job
 from pipeline.jobs.log import JobLog, LogLine
-from pipeline.jobs.state import EngineState, JobState, Progress, WorkerState
+from pipeline.jobs.state import EngineState, JobState, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
+from pipeline.jobs.surroundings import Surroundings
 from pipeline.jobs.worker import Worker
 from pipeline.models import hardware
 from pipeline.models.choose import Choice, choose_default
 from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport
 from pipeline.models.library import Library
-from pipeline.models.own.extras import check_extras
-from pipeline.models.planning.plan import Plan, impossible, plan_for
+from pipeline.models.planning.plan import Plan, plan_for
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.pictures.desk import Desk
 from pipeline.pictures.store import InputStore
 from pipeline.request import MAX_SEED, GenerationRequest, Recipe, parse_request
 from pipeline.settings import Settings, read_settings
-
-REMEMBERED = 20
-"""Pictures by which an estimate is made."""
 
 
 class Studio:
@@ -64,15 +62,12 @@ class Studio:
         self._store = JobStore(self.settings.database if persistent else None)
         self._dispatcher = Dispatcher(
             self._store,
-            self.models,
-            self.gallery,
-            self._start_worker,
-            self._worker_environments(),
-            self._on_report,
-            self._needs_all,
+            self._surroundings(),
             (self.settings.max_queue, self.settings.max_queue_per_client),
             JobLog(self.settings.data_folder / "studio.log" if persistent else None),
         )
+        self._door = Door(self.settings, self.models, self.gallery, self.desk, lambda: self._hardware)
+        self._forecast = Forecast(self.models, self.gallery, self._dispatcher, lambda: self._hardware)
         self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
         self._started = False
 
@@ -143,23 +138,7 @@ class Studio:
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
         worth a warning."""
-        record = self._record(request)
-        record.check(request)
-        self.desk.check(request)
-        width, height = (request.width or record.size.native[0]), (request.height or record.size.native[1])
-        if width * height > self.settings.max_pixels:
-            raise InvalidRequest(
-                f"{width} × {height} is more than {self.settings.max_pixels:,} pixels.",
-                "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
-                field="width",
-            )
-        plan = plan_for(record, request, self._hardware, self.models.records)
-        if not plan.possible:
-            raise impossible(record, plan.sentence, plan.nearest)
-        hub.check_available(record)
-        warnings = (*record.ignored(request), *check_extras(record, request, self.models.shelf))
-        self.gallery.check_writable()
-        return warnings
+        return self._door.check(request, self._record(request))
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""
@@ -229,9 +208,7 @@ class Studio:
 
         Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
         """
-        record, plan = self._record(request), self.plan(request)
-        loaded = self._dispatcher.holds(record.id, plan.quantization)
-        return estimate(request, record, plan, self._pace(record, plan.device), loaded, self._waits(client, record.id))
+        return self._forecast.of(request, self._record(request), client)
 
     def count_tokens(self, model: str, text: str) -> TokenCount:
         """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
@@ -247,30 +224,16 @@ class Studio:
     def _record(self, request: GenerationRequest) -> ModelRecord:
         return self.models.find(request.model) if request.model else self.default.record
 
-    def _pace(self, record: ModelRecord, device: str) -> Pace:
-        """How fast a model is on a device, by the last pictures that it made."""
-        found = self.gallery.search(ImageQuery(model=record.id), limit=REMEMBERED)
-        return Pace((image.recipe for image in found.images), record.id, device)
-
-    def _waits(self, client: str, model: str) -> float | None:
-        """Seconds until a job that `client` queued now would begin; None when that is not known."""
-        in_hand, before = self._dispatcher.ahead(client, model)
-        paces: dict[str, Pace] = {}
-
-        def takes(row: JobRow) -> float | None:
-            try:
-                record = self.models.find(row.model)
-            except UnknownModel:  # it fails at once
-                return 0.0
-            if row.model not in paces:
-                paces[row.model] = self._pace(record, self._hardware.best.label)
-            each = paces[row.model].picture_seconds(row.request, record, None)
-            return None if each is None else each * row.request.num_images
-
-        def remains(row: JobRow, progress: Progress) -> float | None:
-            return takes(row) if progress.seconds_left is None else progress.seconds_left
-
-        return waiting_seconds([remains(*job) if job else 0.0 for job in in_hand], map(takes, before))
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            models=self.models,
+            keeper=self.gallery,
+            desk=self.desk,
+            start_worker=self._start_worker,
+            environments=self._worker_environments(),
+            on_report=self._on_report,
+            needs_all=self._needs_all,
+        )
 
     def _start_worker(self, environment: dict[str, str], on_message: Any, on_exit: Any) -> Worker:
         folders = self.settings.cache, self.settings.weights, self.inputs.folder
@@ -292,7 +255,9 @@ class Studio:
         if len(self._hardware.gpus) < 2:
             return False
         try:
-            return self.plan(row.request.model_copy(update={"model": row.model})).spread
+            parts = stages(row.request, self.models.find(row.model), self.models.find)
+            plans = [plan_for(record, stage, self._hardware, self.models.records) for stage, record in parts]
+            return any(plan.spread for plan in plans)
         except DarkroomError:  # the worker will say so better
             return False
 
@@ -306,4 +271,4 @@ class Studio:
 
 def _draw_seed(request: GenerationRequest) -> int:
     """A random seed that leaves room for one for each picture after it."""
-    return secrets.randbelow(MAX_SEED - request.num_images + 2)
+    return secrets.randbelow(MAX_SEED - request.num_pictures + 2)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from PIL import Image
 
 from pipeline.engine import heap, report
 from pipeline.engine.enlarge import enlargements
@@ -31,6 +32,7 @@ from pipeline.engine.placement import Placement, below, computes_bfloat16, fitti
 from pipeline.engine.watch import GenerationCancelled
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
+from pipeline.inputs import InputId
 from pipeline.models.hardware import Device, EngineReport, Hardware
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.planning.ladder import Case
@@ -113,6 +115,12 @@ class Engine:
                     yield picture
 
         yield from self._attempts(record, request, emit, rest)
+
+    def keep(self, picture: Picture) -> InputId:
+        """Lay a picture beside those that requests bring along, for the next stage; the id under which it is there.
+        Raises `OutputUnwritable`."""
+        size = picture.recipe.width, picture.recipe.height
+        return self._stores.inputs.put(Image.frombytes("RGB", size, picture.rgb))
 
     def release(self) -> None:
         """Forget the loaded model and give its memory back."""

@@ -111,6 +111,7 @@ def preload(engine: Engine, message: Preload, mailbox: Mailbox) -> None:
 def run(engine: Engine, message: Run, mailbox: Mailbox) -> None:
     """Make the pictures of one job and report how it ended."""
     from pipeline.engine import GenerationCancelled
+    from pipeline.engine.chain import chained
 
     job_id = message.job_id
 
@@ -121,7 +122,8 @@ def run(engine: Engine, message: Run, mailbox: Mailbox) -> None:
         return mailbox.is_cancelled(job_id)
 
     try:
-        for picture in engine.generate(message.request, message.record, message.indices, emit, cancelled):
+        order = message.request, message.records, message.indices, message.made
+        for picture in chained(engine, *order, emit, cancelled):
             mailbox.send(Made(job_id, picture))
         ended = Ended(job_id, Finished())
     except GenerationCancelled:

@@ -9,48 +9,30 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from pipeline.events import Cancelled, Warned
-from pipeline.jobs.endings import Keeper
 from pipeline.jobs.feed import Listener, retell
-from pipeline.jobs.foreman import Foreman, Models
+from pipeline.jobs.foreman import Foreman
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import Move, WaitingLine
 from pipeline.jobs.log import JobLog
 from pipeline.jobs.state import ENDED, JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
-from pipeline.jobs.worker import Worker
-from pipeline.models.hardware import EngineReport
-from pipeline.models.registry import ModelRecord
+from pipeline.jobs.surroundings import Surroundings
 from pipeline.request import GenerationRequest
 
 
 class Dispatcher:
     """The queue in motion. Every public method may be called from any thread."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        models: Models,
-        keeper: Keeper,
-        start_worker: Callable[..., Worker],
-        environments: Sequence[Mapping[str, str]],
-        on_report: Callable[[EngineReport], ModelRecord | None],
-        needs_all: Callable[[JobRow], bool],
-        limits: tuple[int, int],
-        log: JobLog,
-    ) -> None:
-        """`on_report` hears what the engine found and answers with the model to preload; `needs_all` says whether a
-        job is too large for one device and takes every one; `limits` are the most waiting jobs of all clients and of
-        one."""
-        self._store, self._keeper, self.log = store, keeper, log
+    def __init__(self, store: JobStore, around: Surroundings, limits: tuple[int, int], log: JobLog) -> None:
+        """`limits` are the most waiting jobs of all clients and of one."""
+        self._store, self._keeper, self.log = store, around.keeper, log
         self._lock = threading.RLock()
         self._line = WaitingLine(*limits)
         self._ledger = Ledger(store, log)
-        self._foreman = Foreman(
-            self._ledger, self._line, models, keeper, start_worker, environments, on_report, needs_all, self._lock
-        )
+        self._foreman = Foreman(self._ledger, self._line, around, self._lock)
         self.crew = self._foreman.crew
 
     # -- life -------------------------------------------------------------------------------------------------

@@ -7,20 +7,13 @@ worker is already busy with the next picture. What comes after the last picture 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
-from pipeline.events import Last, Picture, Saved, SavedImage
+from pipeline.events import Last, Picture, Saved
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.ledger import Ledger
-
-
-class Keeper(Protocol):
-    """Where pictures go: the gallery, as far as jobs know it."""
-
-    def save(self, picture: Picture, job_id: str) -> SavedImage: ...
-    def of_job(self, job_id: str) -> Sequence[SavedImage]: ...
+from pipeline.jobs.surroundings import Keeper
 
 
 class Endings:

@@ -7,51 +7,30 @@ what workers say on their reader threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
-from pipeline.errors import ErrorInfo, UnknownModel, WorkerDied
+from pipeline.errors import DarkroomError, ErrorInfo, WorkerDied
 from pipeline.events import Cancelled, Event, Failed, Fetching, Last, Loading, Queued, Step, Warned
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.crew import Crew
-from pipeline.jobs.endings import Endings, Keeper
+from pipeline.jobs.endings import Endings
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import WaitingLine
 from pipeline.jobs.protocol import Broken, Ended, FromWorker, Happened, Loaded, Made, Measured, Preload, Ready, Run
 from pipeline.jobs.slot import Slot
 from pipeline.jobs.store import JobRow
-from pipeline.jobs.worker import Worker, cause
+from pipeline.jobs.surroundings import Surroundings
+from pipeline.jobs.worker import cause
 from pipeline.models.hardware import EngineReport
-from pipeline.models.registry import ModelRecord
-
-
-class Models(Protocol):
-    """Who knows the models: the library, as far as jobs know it."""
-
-    def find(self, name: str) -> ModelRecord: ...
 
 
 class Foreman:
     """Between the waiting line and the crew."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        line: WaitingLine,
-        models: Models,
-        keeper: Keeper,
-        start_worker: Callable[..., Worker],
-        environments: Sequence[Mapping[str, str]],
-        on_report: Callable[[EngineReport], ModelRecord | None],
-        needs_all: Callable[[JobRow], bool],
-        lock: threading.RLock,
-    ) -> None:
-        """`on_report` hears what the engine found and answers with the model to preload; `needs_all` says whether a
-        job is too large for one device and takes every one."""
-        self._ledger, self._line, self._models, self._keeper = ledger, line, models, keeper
-        self._on_report, self._needs_all = on_report, needs_all
-        self.crew = Crew(start_worker, environments, lock, self._on_message, self._lose, self._fail_waiting)
-        self.endings = Endings(ledger, keeper, lock)
+    def __init__(self, ledger: Ledger, line: WaitingLine, around: Surroundings, lock: threading.RLock) -> None:
+        self._ledger, self._line, self._around = ledger, line, around
+        crew = around.start_worker, around.environments, lock
+        self.crew = Crew(*crew, self._on_message, self._lose, self._fail_waiting)
+        self.endings = Endings(ledger, around.keeper, lock)
 
     @property
     def in_hand(self) -> list[ActiveJob]:
@@ -88,30 +67,33 @@ class Foreman:
             return None
         job_id = self._line.next(slot.loaded)
         row = self._ledger.store.get(job_id) if job_id else None
-        if row is None or len(self.crew.slots) == 1 or not self._needs_all(row):
+        if row is None or len(self.crew.slots) == 1 or not self._around.needs_all(row):
             return row
         return row if self.crew.emptied_beside(slot) else None
 
     def _give(self, slot: Slot, row: JobRow) -> None:
         try:
-            record = self._models.find(row.model)
-        except UnknownModel as error:  # its record was removed while the job waited
+            order = self._order(row)
+        except DarkroomError as error:  # a model or a picture was removed while the job waited
             self._ledger.end(row.id, Failed(error=error.info))
             return
         self._ledger.store.begin(row.id)
-        alone = len(self.crew.slots) > 1 and self._needs_all(row)
+        alone = len(self.crew.slots) > 1 and self._around.needs_all(row)
         printed = slot.worker.printed.count if slot.worker else 0
         slot.active = ActiveJob(row.id, row.client, printed, row.warnings, alone=alone)
         self._ledger.log.begun(row.id, f"worker {self.crew.slots.index(slot) + 1} on {slot.device}")
         self._ledger.feed.publish(row.id, Loading(component="model", done=0, total=1))
         if slot.worker is not None:
-            slot.worker.send(self._order(row, record))
+            slot.worker.send(order)
 
-    def _order(self, row: JobRow, record: ModelRecord) -> Run:
+    def _order(self, row: JobRow) -> Run:
         """What a worker is to do: the pictures of a job that were not made before a restart."""
-        done = {image.index for image in self._keeper.of_job(row.id)}
-        left = tuple(index for index in range(row.request.num_images) if index not in done)
-        return Run(row.id, row.request.model_copy(update={"seed": row.seed}), record, left)
+        records = tuple(map(self._around.models.find, row.request.models(row.model)))
+        done = {image.index: image for image in self._around.keeper.of_job(row.id)}
+        left = tuple(index for index in range(row.request.num_pictures) if index not in done)
+        before = {index - row.request.num_images for index in left} & done.keys()
+        laid_out = {index: self._around.desk.take(done[index]).id for index in before}
+        return Run(row.id, row.request.model_copy(update={"seed": row.seed}), records, left, laid_out)
 
     # -- hearing ----------------------------------------------------------------------------------------------
 
@@ -137,7 +119,7 @@ class Foreman:
     def _on_ready(self, slot: Slot, report: EngineReport) -> None:
         self.crew.note_ready(slot)
         slot.device = report.hardware.best.label
-        preload = self._on_report(report)
+        preload = self._around.on_report(report)
         if preload is not None and slot.worker is not None and not slot.rested:
             slot.loading = True
             slot.worker.send(Preload(preload))

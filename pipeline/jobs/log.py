@@ -86,11 +86,14 @@ class JobLog:
 
     def queued(self, job_id: str, request: GenerationRequest, model: str, seed: int) -> None:
         """A job was taken in, with these settings."""
-        given = request.model_dump(mode="json", exclude_defaults=True, exclude=_PROMPTS | {"model", "seed"})
+        given = request.model_dump(mode="json", exclude_defaults=True, exclude=_PROMPTS | {"model", "seed", "then"})
+        if request.then:
+            given["then"] = " → ".join(request.models(model)[1:])
         settings = ", ".join(f"{name} {value}" for name, value in given.items())
         with self._lock:
             life = self._life(job_id)
-            life.hidden = tuple(text for text in (request.prompt, request.negative_prompt) if text)
+            words = (getattr(one, name) for one in (request, *request.then) for name in _PROMPTS)
+            life.hidden = tuple(text for text in words if text)
             self._add(job_id, life, "info", f"Queued: {model}, seed {seed}" + (f", {settings}" if settings else ""))
 
     def begun(self, job_id: str, worker: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ErrorInfo
 from pipeline.events import Event, Last, Picture
+from pipeline.inputs import InputId
 from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
@@ -29,8 +30,11 @@ class Run:
 
     job_id: str
     request: GenerationRequest
-    record: ModelRecord
+    records: tuple[ModelRecord, ...]
+    """The model of each stage, the first included."""
     indices: tuple[int, ...]
+    made: dict[int, InputId]
+    """The other pictures, which were made before a restart: index → where they are kept for the next stage."""
 
 
 @dataclass(frozen=True, slots=True)

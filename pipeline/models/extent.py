@@ -31,7 +31,7 @@ def step_pixels(request: GenerationRequest, record: ModelRecord) -> float:
     steps = request.num_inference_steps or record.steps.default
     work = request.used_strength * math.prod(drawn_size(request, record.size)) * _windows(request, record.size)
     if request.upscale is not None:
-        work += request.upscale.strength * math.prod(_finished(request, record.size)) * request.upscale.factor**2
+        work += request.upscale.strength * math.prod(_drawn(request, record.size)) * request.upscale.factor**2
     return steps * work
 
 
@@ -50,6 +50,13 @@ def drawn_size(request: GenerationRequest, rule: SizeRule) -> Size:
     if request.outpaint is not None:
         return nearest_size(window_in(_canvas(request), rule), rule)
     return nearest_size(size_of(request.image), rule)
+
+
+def finished_size(request: GenerationRequest, rule: SizeRule) -> Size:
+    """The size of the finished picture."""
+    factor = request.upscale.factor if request.upscale else 1
+    width, height = size_of(request.image) if request.image and request.task == "enlarge" else _drawn(request, rule)
+    return width * factor, height * factor
 
 
 def window_in(canvas: Size, rule: SizeRule) -> Size:
@@ -74,12 +81,12 @@ def _windows(request: GenerationRequest, rule: SizeRule) -> int:
 
 def _refined_window(request: GenerationRequest, rule: SizeRule) -> Size:
     factor = request.upscale.factor if request.upscale else 1
-    width, height = _finished(request, rule)
+    width, height = _drawn(request, rule)
     large = width * factor, height * factor
     return large if drawn_at_once(large, rule) else rule.native
 
 
-def _finished(request: GenerationRequest, rule: SizeRule) -> Size:
+def _drawn(request: GenerationRequest, rule: SizeRule) -> Size:
     """The size of the picture before it is enlarged."""
     if request.outpaint is not None:
         return _canvas(request)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.events import SavedImage
-from pipeline.inputs import size_of
 from pipeline.pictures.decode import decode_mask, decode_picture
+from pipeline.pictures.fit import Size
 from pipeline.pictures.patches import black_and_white
 from pipeline.pictures.store import InputStore
 from pipeline.request import GenerationRequest
@@ -56,18 +56,22 @@ class Desk:
         return found
 
     def check(self, request: GenerationRequest) -> None:
-        """Raise `NotFound` for a picture of `request` that is not here, `InvalidRequest` for what cannot be meant."""
+        """Raise `NotFound` for a picture of `request` that is not here, `InvalidRequest` for a mask that cannot be
+        meant."""
         for name in request.input_ids:
             if not self.store.has(name):
                 message = "A picture that this needs is not here (any more)."
                 raise NotFound(message, "Bring it along once more.", field="image")
         if request.mask is not None:
             self._check_mask(request.mask)
-        width, height = _result(request)
+
+    def check_size(self, size: Size, field: str) -> None:
+        """Raise `InvalidRequest` for a finished picture of more pixels than are allowed."""
+        width, height = size
         if width * height > self._max_pixels:
             message = f"The picture would have {width:,} × {height:,} pixels, more than {self._max_pixels:,}."
             remedy = "Take a smaller factor or picture, or raise DARKROOM_MAX_INPUT_PIXELS."
-            raise InvalidRequest(message, remedy, field="upscale" if request.upscale else "image")
+            raise InvalidRequest(message, remedy, field=field)
 
     def _check_mask(self, name: str) -> None:
         least, most = black_and_white(self.store.get(name)).getextrema()
@@ -96,15 +100,3 @@ def _naming(field: str, take: Callable[[Source], Taken], source: Source) -> Take
         return take(source)
     except InvalidRequest as error:
         raise InvalidRequest(error.info.message, error.info.remedy, field=field) from None
-
-
-def _result(request: GenerationRequest) -> tuple[int, int]:
-    """Width and height of the finished picture as far as its own inputs make them; else 0."""
-    width, height = size_of(request.image) if request.image else (0, 0)
-    if request.outpaint is not None:
-        width += request.outpaint.left + request.outpaint.right
-        height += request.outpaint.top + request.outpaint.bottom
-    if request.width and request.height and request.task in {"text", "image"}:
-        width, height = request.width, request.height
-    factor = request.upscale.factor if request.upscale else 1
-    return width * factor, height * factor

@@ -1,0 +1,91 @@
+"""The door: all that speaks against a request is said here, before anything is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import DarkroomError, InvalidRequest
+from pipeline.gallery import Gallery
+from pipeline.inputs import unseen
+from pipeline.models.extent import drawn_size, finished_size
+from pipeline.models.files import hub
+from pipeline.models.hardware import Hardware
+from pipeline.models.library import Library
+from pipeline.models.own.extras import check_extras
+from pipeline.models.planning.plan import impossible, plan_for
+from pipeline.models.registry import ModelRecord
+from pipeline.pictures.desk import Desk
+from pipeline.request import GenerationRequest
+from pipeline.settings import Settings
+
+
+class Door:
+    """Looks at requests, and changes nothing."""
+
+    def __init__(
+        self, settings: Settings, models: Library, gallery: Gallery, desk: Desk, machine: Callable[[], Hardware]
+    ) -> None:
+        self._settings, self._models, self._gallery, self._desk = settings, models, gallery, desk
+        self._machine = machine
+
+    def check(self, request: GenerationRequest, first: ModelRecord) -> tuple[str, ...]:
+        """Raise what speaks against making `request`, whose first model is `first`, here now; return what is worth a
+        warning."""
+        self._desk.check(request)
+        warnings: list[str] = []
+        for number, (stage, record) in enumerate(stages(request, first, self._models.find), 1):
+            about = f"Stage {number}: " if request.then else ""
+            with _named(about):
+                warnings += [about + warning for warning in self._check(stage, record)]
+        self._gallery.check_writable()
+        return tuple(warnings)
+
+    def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
+        record.check(request)
+        self._check_size(request, record)
+        plan = plan_for(record, request, self._machine(), self._models.records)
+        if not plan.possible:
+            raise impossible(record, plan.sentence, plan.nearest)
+        hub.check_available(record)
+        return [*record.ignored(request), *check_extras(record, request, self._models.shelf)]
+
+    def _check_size(self, request: GenerationRequest, record: ModelRecord) -> None:
+        width, height = drawn_size(request, record.size)
+        if request.task != "enlarge" and width * height > self._settings.max_pixels:
+            raise InvalidRequest(
+                f"{width} × {height} is more than {self._settings.max_pixels:,} pixels.",
+                "Choose a smaller size, or raise DARKROOM_MAX_PIXELS.",
+                field="width",
+            )
+        self._desk.check_size(finished_size(request, record.size), "upscale" if request.upscale else "image")
+
+
+def stages(
+    request: GenerationRequest, first: ModelRecord, find: Callable[[str], ModelRecord]
+) -> Iterator[tuple[GenerationRequest, ModelRecord]]:
+    """The request of each stage of a chain, and its model; of what is no chain, just `request` and `first`.
+
+    Those after the first work from a picture that is not made yet, of which only the size is known. Raises
+    `UnknownModel`, naming the stage.
+    """
+    yield request, first
+    size = finished_size(request, first.size)
+    for number, name in enumerate(request.models(first.id)[1:], 1):
+        with _named(f"Stage {number + 1}: "):
+            record = find(name)
+        stage = request.stage(number, unseen(size)).model_copy(update={"num_images": request.num_images})
+        yield stage, record
+        size = finished_size(stage, record.size)
+
+
+@contextmanager
+def _named(about: str) -> Iterator[None]:
+    """Say of every error in which stage it is."""
+    try:
+        yield
+    except DarkroomError as error:
+        if not about:
+            raise
+        told = {"message": about + error.info.message, "field": "then" if about != "Stage 1: " else error.info.field}
+        raise DarkroomError.from_info(error.info.model_copy(update=told)) from None
