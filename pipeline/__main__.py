@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline generate | replay | models | doctor`.
+"""The command line: `python -m pipeline generate | replay | chains | models | doctor`.
 
 Results go to stdout and everything else to stderr, so the output can be piped. Exit codes: 0 done, 1 failed (with one
 clear line) or found something wrong, 2 called wrongly, 130 stopped with Ctrl-C.
@@ -12,6 +12,7 @@ from typing import NoReturn
 try:
     import typer
 
+    from pipeline.commands.chains import app as chains
     from pipeline.commands.doctor import doctor
     from pipeline.commands.generate import generate
     from pipeline.commands.models import app as models
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(generate)
 app.command()(replay)
+app.add_typer(chains, name="chains")
 app.add_typer(models, name="models")
 app.command()(doctor)
 

@@ -11,6 +11,7 @@ import os
 import secrets
 from typing import Any, Self
 
+from pipeline.chains import Chains
 from pipeline.compare.comparisons import Comparisons
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
@@ -68,6 +69,7 @@ class Studio:
         )
         self._door = Door(self.settings, self.models, self.gallery, self.desk, lambda: self._hardware)
         self._forecast = Forecast(self.models, self.gallery, self._dispatcher, lambda: self._hardware)
+        self.chains = Chains(self.settings.data_folder / "chains")
         self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
         self._started = False
 

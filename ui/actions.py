@@ -20,7 +20,7 @@ from pipeline.pictures.desk import Taken
 from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
-from ui import form, labels, presets, restored
+from ui import form, labels, presets, restored, stages
 
 DOUBLE_CLICK_SECONDS = 1.0
 MORE = 4
@@ -160,6 +160,47 @@ def drop_picture() -> None:
     """Work from words alone again."""
     state.problem = None
     state.update(form.no_picture())
+
+
+def add_stage(studio: Studio, record: ModelRecord) -> None:
+    """Hand each picture on once more: to the model that comes before, or to the first that can take one."""
+    models = [one.id for one in stages.offered(studio.models.records)]
+    before = state[stages.stage_key(state.stages, "model")] if state.stages else record.id
+    number = state.stages + 1
+    state.update(stages.blank(number, before if before in models else models[0]) | {"stages": number})
+
+
+def drop_stage(number: int) -> None:
+    """Hand the pictures on past that stage."""
+    state.update(stages.without(state, number))
+
+
+def keep_chain(studio: Studio, record: ModelRecord) -> None:
+    """Keep what the form does under the name that it gives."""
+
+    def keep() -> None:
+        words = sent(studio, record)
+        request = form.to_request({**words, "prompt": words["prompt"] or "a picture"}, record)
+        chain = studio.chains.keep(state.chain_name, request)
+        st.toast(f"“{chain.name}” is kept.", icon=":material/bookmark_added:")
+
+    _try(keep)
+
+
+def take_chain(studio: Studio, name: str) -> None:
+    """Put a kept chain into the form, around the words that are there."""
+    words = state.prompt
+
+    def take() -> None:
+        fill(studio, studio.chains.find(name).request)
+        state.prompt = words or state.prompt
+
+    _try(take)
+
+
+def forget_chain(studio: Studio, name: str) -> None:
+    """Forget a kept chain."""
+    _try(lambda: studio.chains.remove(name))
 
 
 def enlarge(studio: Studio, client: str, image: SavedImage, factor: int) -> None:

@@ -49,7 +49,7 @@ def look(studio: Studio, client: str, job_id: str | None = None, image_id: str |
     candidates = [chosen, *mine] if chosen else mine
     ended = next((job for job in candidates if job.ended and (job.images or job.error)), None)
     pictures = _pictures(ended, picked)
-    return View(watched, ended, pictures, picked or next(iter(pictures), None), picked is not None, lost)
+    return View(watched, ended, pictures, picked or _foremost(ended, pictures), picked is not None, lost)
 
 
 def _watched(mine: Sequence[JobState], chosen: JobState | None, client: str) -> JobState | None:
@@ -67,3 +67,9 @@ def _pictures(ended: JobState | None, picked: SavedImage | None) -> tuple[SavedI
     if picked is None or any(image.id == picked.id for image in mine):
         return mine
     return (picked,)
+
+
+def _foremost(ended: JobState | None, pictures: Sequence[SavedImage]) -> SavedImage | None:
+    """The first picture of a job, or of the last stage that a chain came to."""
+    count = ended.request.num_images if ended else 1
+    return min(pictures, key=lambda image: (-(image.index // count), image.index), default=None)

@@ -63,12 +63,14 @@ class Display:
 class JobDisplay(Display):
     """Shows a job: pictures on stdout as they are saved, progress on stderr."""
 
-    def __init__(self, count: int, as_json: bool) -> None:
+    def __init__(self, as_json: bool) -> None:
         super().__init__()
+        self.count = 1
+        """How many pictures the job makes."""
         self.images: dict[str, SavedImage] = {}
         self.fetching = False
         """Whether the last thing that was seen is a download."""
-        self._count, self._as_json = count, as_json
+        self._as_json = as_json
 
     def show(self, event: Event) -> None:
         """One event of the job."""
@@ -90,11 +92,12 @@ class JobDisplay(Display):
                 self._saved(image)
 
     def _step(self, step: Step) -> None:
-        which = f"Picture {step.image_index + 1} of {self._count}, step" if self._count > 1 else "Step"
+        which = f"Picture {step.image_index + 1} of {self.count}, step" if self.count > 1 else "Step"
+        left = "" if step.seconds_left is None else f", {step.seconds_left:.0f} s left"
         self.now(
-            f"{which} {step.step} of {step.total}, {step.seconds_left:.0f} s left",
+            f"{which} {step.step} of {step.total}{left}",
             step.image_index * step.total + step.step,
-            self._count * step.total,
+            self.count * step.total,
         )
 
     def _saved(self, image: SavedImage) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.commands.chains import stage
 from pipeline.commands.display import JobDisplay
 from pipeline.commands.options import Json, components, lora, margins, open_studio, option, upscale
 from pipeline.errors import DarkroomError
@@ -42,6 +43,10 @@ def generate(
     mask_area: Annotated[Area, option("mask_area")] = "whole",
     outpaint: Annotated[str | None, option("outpaint")] = None,
     enlarge: Annotated[str | None, option("upscale")] = None,
+    then: Annotated[list[str] | None, option("then")] = None,
+    chain: Annotated[
+        str | None, typer.Option(help="A kept chain: its settings, as far as nothing else is said.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make pictures and print where they are; with --json one object per picture: path, seed, sha256, recipe."""
@@ -68,18 +73,27 @@ def generate(
         "mask_area": mask_area,
         "outpaint": margins(outpaint) if outpaint else None,
         "upscale": upscale(enlarge) if enlarge else None,
+        "then": [stage(text) for text in then or []],
     }
-    with closing(open_studio()) as studio, JobDisplay(count, as_json) as display:
-        request = parse_request(**studio.desk.named(fields))
-        if model is None:
+    with closing(open_studio()) as studio, JobDisplay(as_json) as display:
+        kept = studio.chains.find(chain).request.model_dump() if chain else {}
+        request = parse_request(**kept | _said(studio.desk.named(fields)))
+        if request.model is None:
             display.note(studio.default.reason)
         follow(studio.submit(request, client="shell"), display)
     if any(image.path is None for image in display.images.values()):
         raise typer.Exit(1)
 
 
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not as they come."""
+    usual = GenerationRequest.model_construct(prompt="").model_dump() | {"then": []}
+    return {name: value for name, value in fields.items() if name == "prompt" or value != usual[name]}
+
+
 def follow(job: Job, display: JobDisplay) -> None:
     """Show the job to its end; Ctrl-C cancels it and keeps the pictures that are finished."""
+    display.count = job.state.request.num_pictures
     try:
         last = _show_all(job, display)
     except KeyboardInterrupt:

@@ -38,6 +38,7 @@ OPTIONS = {
     "mask_area": "--mask-area",
     "outpaint": "--outpaint",
     "upscale": "--upscale",
+    "then": "--then",
 }
 """The option that sets each field of a request."""
 
@@ -49,6 +50,7 @@ METAVARS = {
     "mask": "FILE",
     "outpaint": "LEFT,TOP,RIGHT,BOTTOM",
     "upscale": "FACTOR[:STRENGTH]",
+    "then": "MODEL[,KEY=VALUE…]",
 }
 
 

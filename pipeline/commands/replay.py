@@ -23,7 +23,7 @@ def replay(image: File, as_json: Json = False) -> None:
     recipe = read_recipe(image)
     if recipe is None:
         raise InvalidRequest(f"{image} carries no settings of Darkroom.", "Choose a file that the studio saved.")
-    with closing(open_studio()) as studio, JobDisplay(1, as_json) as display:
+    with closing(open_studio()) as studio, JobDisplay(as_json) as display:
         follow(studio.replay(recipe, client="shell"), display)
         for made in display.images.values():
             if made.recipe.sha256 != recipe.sha256:

@@ -98,6 +98,9 @@ class Comparison(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.base.then:
+            message = "A comparison has one picture in each place, and a chain makes several."
+            raise InvalidRequest(message, "Leave out `then`.", field="then")
         if self.rows is not None and self._is_twice(self.columns, self.rows):
             raise InvalidRequest(
                 f"Columns and rows both go through {self.columns.name}.",

@@ -14,6 +14,7 @@ from pipeline.studio import Studio
 from ui import actions, form
 from ui.parts import (
     advanced,
+    chain,
     enlarge,
     estimate,
     history,
@@ -46,6 +47,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord
         _seed(picture)
         _count()
         enlarge.draw(record)
+        chain.draw(studio, record)
         advanced.draw(studio, record)
     return record
 

@@ -5,7 +5,15 @@ const RETRY_MS = 1500;
 export default function ({ parentElement, data, setTriggerValue }) {
   const at = (name) => parentElement.querySelector('.' + name);
   const several = data.count > 1;
-  let source, retry, over = false;
+  const stages = data.count / data.each;
+
+  // Which picture of all, or of which stage of a chain.
+  const place = (index) => {
+    const stage = stages > 1 ? `Stage ${Math.floor(index / data.each) + 1} of ${stages}` : '';
+    const picture = data.each > 1 ? `Picture ${index % data.each + 1} of ${data.each}` : '';
+    return [stage, picture].filter(Boolean).join(' · ');
+  };
+  let source, retry, over = false, reached = 0;
 
   const say = (words, left = '') => {
     if (at('status').textContent !== words) at('status').textContent = words;
@@ -27,6 +35,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
   const on = {
     queued(event) {
+      reached = 0;
       advance(0);
       say(event.position > 1 ? `Number ${event.position} in the queue` : 'Next in the queue');
     },
@@ -37,16 +46,17 @@ export default function ({ parentElement, data, setTriggerValue }) {
         .filter(Boolean).join(' · '));
     },
     loading(event) {
-      advance(event.done / event.total / 20);
+      advance(Math.max(reached, event.done / event.total / 20));
       const part = event.component.replaceAll('_', ' ');
       say(event.done < event.total ? `Loading the model: ${part}` : 'The model is loaded', `${event.done} of ${event.total}`);
     },
     step(event) {
-      advance((event.image_index + event.step / event.total) / data.count);
-      const picture = several ? `Picture ${event.image_index + 1} of ${data.count} · ` : '';
-      at('bar').setAttribute('aria-valuetext', `${picture}step ${event.step} of ${event.total}`);
+      reached = (event.image_index + event.step / event.total) / data.count;
+      advance(reached);
+      const picture = place(event.image_index);
+      at('bar').setAttribute('aria-valuetext', `${picture}${picture && ' · '}step ${event.step} of ${event.total}`);
       at('tray').style.setProperty('--raw', 1 - event.step / event.total);
-      say(several ? `Picture ${event.image_index + 1} of ${data.count}` : 'Developing',
+      say(picture || 'Developing',
           [`step ${event.step} of ${event.total}`, duration(event.seconds_left)].filter(Boolean).join(' · '));
     },
     preview(event) {

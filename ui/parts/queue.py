@@ -106,7 +106,7 @@ def _data(jobs: Sequence[JobState], mine: Sequence[JobState], others: int) -> di
 
 
 def _row(job: JobState, usual: str | None, waiting: Sequence[str]) -> dict[str, Any]:
-    count = job.request.num_images
+    count = job.request.num_pictures
     about = [
         job.model if job.model != usual else "",
         f"{count} pictures" if count > 1 else "",
@@ -139,4 +139,4 @@ def _done(job: JobState) -> float | None:
     if job.status == "queued":
         return None
     now = job.progress
-    return (now.image_index + now.step / now.steps) / job.request.num_images if now.steps else 0.0
+    return (now.image_index + now.step / now.steps) / job.request.num_pictures if now.steps else 0.0
