@@ -357,7 +357,7 @@ def test_kandinsky_makes_multiples_of_64_exactly(run: Runner, shop: Callable[...
 
 
 def test_a_released_model_s_memory_goes_back_to_the_system_every_time(tmp_path: Path) -> None:
-    record = record_for(big_checkpoint(tmp_path / "big", 20_000_000), SD35, variant="")
+    record = record_for(big_checkpoint(tmp_path / "big", 20_000_000), SD35, variant="", dtype="float32")
     script = (
         "import sys; from pathlib import Path; import psutil; from pipeline.engine import Engine\n"
         "from pipeline.models.registry import ModelRecord; from pipeline.request import parse_request\n"

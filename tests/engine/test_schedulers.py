@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,10 @@ TABLES = tomllib.loads(Path(inspect.getfile(schedulers)).with_suffix(".toml").re
 
 @pytest.fixture(scope="module", params=FACTORIES)
 def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelRecord:
+    """In float32, for which many processors take a tenth of the time that bfloat16 takes them."""
     folder = tmp_path_factory.mktemp("schedulers") / "tiny"
     FACTORIES[request.param](folder)
-    return family_record(request.param, folder)
+    return family_record(request.param, folder, dtype="float32", dtypes={})
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +98,15 @@ def test_each_draws_behind_a_mask(run: Runner, record: ModelRecord, brought: dic
         assert made.of(Step)[-1].step == made.of(Step)[-1].total
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_few_steps_are_enough_for_a_picture_and_each_is_told(run: Runner, record: ModelRecord, more: int) -> None:
-    for name in schedulers.of(record):
-        made = run(record, scheduler=name, num_inference_steps=record.steps.min + more)
+def test_few_steps_are_enough_each_is_told_and_shown_and_none_leaves_a_trace(run: Runner, record: ModelRecord) -> None:
+    least = record.steps.min
+    before = run(record).digests
+    for name, steps in product(schedulers.of(record), (least, least + 1)):
+        made = run(record, scheduler=name, num_inference_steps=steps)
         assert len(set(made.pictures[0].rgb)) > 20, name
         assert made.pictures[0].recipe.scheduler == name
         assert (made.of(Step)[-1].step, made.of(Step)[-1].seconds_left) == (made.of(Step)[-1].total, 0)
-
-
-def test_each_shows_previews_and_leaves_no_trace(run: Runner, record: ModelRecord) -> None:
-    before = run(record).digests
-    assert all(run(record, scheduler=name).of(Preview) for name in schedulers.of(record))
+        assert made.of(Preview) or steps == 1, name
     assert run(record).digests == before
 
 
