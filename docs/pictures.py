@@ -7,6 +7,7 @@
     docs/assets/studio.png, studio-dark.png, phone.png      Create after a picture
     docs/assets/gallery.png, compare.png, lab.png …         the other pages, wide and on a phone
     docs/assets/mask.png, mask-phone.png, repainted.png     a part of a picture painted over, and what becomes of it
+    docs/assets/chain.png                                   a chain in the form, and what came of it
     docs/assets/run.gif                                     a whole run, recorded in a browser
 
 Everything is the demo model's. Needs what the tests need: a browser.
@@ -63,6 +64,11 @@ PART = (
     *((0.68, 0.54), (0.3, 0.66), (0.7, 0.66), (0.34, 0.78), (0.66, 0.78)),
 )
 """What is painted over of the red sailboat, as parts of its width and height."""
+CHAIN_NAME = "Nightfall"
+CHAIN: dict[str, Any] = {
+    "prompt": "a little town in the mountains at noon",
+    "then": [{"strength": 0.9, "prompt": "a little town in the mountains at night under the stars"}],
+}
 BETWEEN_FRAMES = 0.08
 """Seconds, at least."""
 MARGIN, CAPTION = 12, 34
@@ -93,6 +99,7 @@ def main() -> None:
             record_run(chromium, server)
             screenshots(chromium, server)
             repainting(chromium, server)
+            chaining(chromium, server)
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,25 @@ def repainting(chromium: Browser, server: Server) -> None:
     settled(page)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=ASSETS / "repainted.png")
+    page.context.close()
+
+
+def chaining(chromium: Browser, server: Server) -> None:
+    """A kept chain taken into the form, and what it makes."""
+    httpx.put(f"{server.url}/api/v1/chains/{CHAIN_NAME}", json=CHAIN, timeout=60).raise_for_status()
+    page = opened(chromium, server, DESKTOP, "/")
+    page.get_by_text("Hand it on").click()
+    page.get_by_role("button", name="Kept chains").click()
+    page.get_by_role("button", name=CHAIN_NAME, exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_label("Prompt", exact=True).fill(CHAIN["prompt"])
+    page.get_by_label("Seed", exact=True).fill(str(SEED))
+    page.get_by_role("button", name="Generate image").click()
+    page.locator(f'.print img[alt="{CHAIN["then"][0]["prompt"]}"]').wait_for(timeout=120_000)
+    page.get_by_role("button", name="Add a stage").scroll_into_view_if_needed()
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=ASSETS / "chain.png")
     page.context.close()
 
 
