@@ -62,7 +62,7 @@ def load_component(
     if precision == "none":
         return LoadedComponent(_read(kind, folder, name, record, dtype=dtype, variant=variant or None), None)
     begun = time.perf_counter()
-    config = quantization_config(kind, folder, precision, dtype)
+    config = quantization_config(kind, folder, precision, dtype, device)
     key = key_of(
         record, name, kind, folder, precision=precision, config=config, dtype=dtype, device=device, variant=variant
     )

@@ -28,7 +28,7 @@ from pipeline.engine.enlarge import enlargements
 from pipeline.engine.faults import explained
 from pipeline.engine.generate import Stores, pictures
 from pipeline.engine.load import Emit, Loaded, load
-from pipeline.engine.placement import Placement, below, computes_bfloat16, fitting, place
+from pipeline.engine.placement import Placement, below, fitting, place
 from pipeline.engine.watch import GenerationCancelled
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
@@ -60,7 +60,6 @@ class Engine:
         device = self._report.hardware.best
         if device.kind in {"cuda", "xpu"}:
             torch.accelerator.set_device_index(device.index)
-        self._bfloat16 = computes_bfloat16(device)
         self._loaded: Loaded | None = None
         self._tried: Placement | None = None
         """The last placement that was loaded, or was about to be."""
@@ -173,7 +172,7 @@ class Engine:
 
     def _case(self, record: ModelRecord, request: GenerationRequest) -> Case:
         """`request` on this device, with the sizes of the model's files as far as they are here."""
-        return Case(record, request, self._report.hardware, component_sizes(record), self._bfloat16)
+        return Case(record, request, self._report.hardware, component_sizes(record))
 
     def _placement(self, case: Case) -> Placement:
         """The best placement, of those below the ones that ran out of memory with no larger picture."""

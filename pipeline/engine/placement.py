@@ -13,7 +13,6 @@ import torch
 from accelerate import dispatch_model  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.models.hardware import Device
 from pipeline.models.planning.ladder import TILE, Case
 from pipeline.models.planning.plan import Plan, ladder
 from pipeline.models.planning.plan import plan as planned
@@ -98,19 +97,6 @@ def below(case: Case, failed: Collection[tuple[object, ...]]) -> Placement | Non
 def fitting(case: Case) -> set[tuple[object, ...]]:
     """The keys of all placements that fit."""
     return {_of(rung).key for rung in ladder(case) if rung.fits}
-
-
-def computes_bfloat16(device: Device) -> bool:
-    """Whether `device` really computes in bfloat16: NVIDIA GPUs before Ampere and old macOS do not."""
-    if device.kind == "cpu":
-        return True
-    if device.kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    try:
-        torch.ones(1, dtype=torch.bfloat16, device=device.kind).add_(1)
-    except (RuntimeError, TypeError):
-        return False
-    return True
 
 
 def settle(pipeline: Any, placement: Placement) -> None:

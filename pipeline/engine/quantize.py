@@ -49,9 +49,9 @@ def settled(kind: type, precision: Precision, dtype: torch.dtype) -> Precision:
     return precision
 
 
-def quantization_config(kind: type, folder: Path, precision: Precision, dtype: torch.dtype) -> Any:
-    """The configuration with which a component of class `kind` is loaded from its `folder` in four or eight bits;
-    `precision` is settled.
+def quantization_config(kind: type, folder: Path, precision: Precision, dtype: torch.dtype, device: str) -> Any:
+    """The configuration with which a component of class `kind` is loaded from its `folder` in four or eight bits, for
+    `device`; `precision` is settled.
 
     Raises `DependencyMissing` without bitsandbytes.
     """
@@ -65,10 +65,15 @@ def quantization_config(kind: type, folder: Path, precision: Precision, dtype: t
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        # Whoever cannot compute in bfloat16 was given float16; the rest compute in bfloat16.
-        bnb_4bit_compute_dtype=torch.float16 if dtype == torch.float16 else torch.bfloat16,
+        bnb_4bit_compute_dtype=_compute_dtype(dtype, device),
         llm_int8_skip_modules=skipped,
     )
+
+
+def _compute_dtype(dtype: torch.dtype, device: str) -> torch.dtype:
+    """Whatever cannot compute in bfloat16 was given float16, or float32 where it is a processor."""
+    given = dtype == torch.float16 or (dtype == torch.float32 and device == "cpu")
+    return dtype if given else torch.bfloat16
 
 
 @contextmanager

@@ -47,13 +47,13 @@ def _with_first(hardware: Hardware, wanted: str) -> Hardware:
 def _hardware() -> Hardware:
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is None or accelerator.type not in get_args(Kind):
-        return Hardware(devices=(cpu(),), problem=_why_no_gpu())
+        return Hardware(devices=(_cpu(),), problem=_why_no_gpu())
     kind = cast(Kind, accelerator.type)
     try:
         torch.ones(1, device=kind).add_(1).item()
     except RuntimeError as error:
-        return Hardware(devices=(cpu(),), problem=f"A GPU is here, but a first calculation on it failed: {error}")
-    return Hardware(devices=(*(_device(kind, index) for index in range(torch.accelerator.device_count())), cpu()))
+        return Hardware(devices=(_cpu(),), problem=f"A GPU is here, but a first calculation on it failed: {error}")
+    return Hardware(devices=(*(_device(kind, index) for index in range(torch.accelerator.device_count())), _cpu()))
 
 
 def _why_no_gpu() -> str:
@@ -65,8 +65,32 @@ def _why_no_gpu() -> str:
 
 
 def _device(kind: Kind, index: int) -> Device:
+    able = computes_bfloat16(kind)
     if kind == "mps":
-        return Device(kind=kind, name="Apple GPU", memory_total=cpu().memory_total, memory_free=cpu().memory_free)
+        memory = {"memory_total": cpu().memory_total, "memory_free": cpu().memory_free}
+        return Device(kind=kind, name="Apple GPU", **memory, bfloat16=able)
     free, total = torch.accelerator.get_memory_info(index)
     name = torch.get_device_module(kind).get_device_properties(index).name
-    return Device(kind=kind, index=index, name=name, memory_total=total, memory_free=free)
+    return Device(kind=kind, index=index, name=name, memory_total=total, memory_free=free, bfloat16=able)
+
+
+def _cpu() -> Device:
+    return cpu().model_copy(update={"bfloat16": computes_bfloat16("cpu")})
+
+
+def computes_bfloat16(kind: str) -> bool:
+    """Whether a device of that kind really computes in bfloat16.
+
+    On x86 without AVX-512 torch imitates it: a matrix product takes ten times as long as in float32, a convolution more
+    than a hundred times (see docs/performance.md).
+    """
+    if kind == "cpu":
+        x86 = platform.machine().lower() in {"x86_64", "amd64"}
+        return not x86 or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    try:
+        torch.ones(1, dtype=torch.bfloat16, device=kind).add_(1)
+    except (RuntimeError, TypeError):
+        return False
+    return True

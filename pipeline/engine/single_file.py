@@ -73,7 +73,7 @@ class SingleFile:
         begun = time.perf_counter()
         if precision == "none":
             return LoadedComponent(self._read(kind, name, dtype), None)
-        config = quantization_config(kind, self._config / name, precision, dtype)
+        config = quantization_config(kind, self._config / name, precision, dtype, device)
         with keep_list(kind, precision):
             model = self._read(kind, name, dtype, quantization_config=config, device=device)
         make_usable(model)

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,9 @@ class Device(BaseModel):
     name: str
     memory_total: int
     memory_free: int
+    bfloat16: bool = True
+    """Whether it computes in that and does not only imitate it, as NVIDIA GPUs before Ampere, old macOS, and x86
+    processors without AVX-512 do."""
 
     @property
     def label(self) -> str:
@@ -64,7 +68,24 @@ def cpu() -> Device:
     """This machine's processor and main memory."""
     memory = psutil.virtual_memory()
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return Device(kind="cpu", name=f"{cores} cores", memory_total=memory.total, memory_free=memory.available)
+    return Device(
+        kind="cpu",
+        name=f"{cores} cores",
+        memory_total=memory.total,
+        memory_free=memory.available,
+        bfloat16=_has_avx512(),
+    )
+
+
+@cache
+def _has_avx512() -> bool:
+    """Whether an x86 processor has what oneDNN needs to compute in bfloat16; True where Linux does not tell, since the
+    worker does later."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return True
+    return flags is None or "avx512bw" in flags[1].split()
 
 
 def torch_cuda() -> str | None:

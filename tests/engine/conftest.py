@@ -11,10 +11,14 @@ import pytest
 import torch
 
 from pipeline.engine import Engine
+from pipeline.engine.report import computes_bfloat16
 from pipeline.events import Event, Picture
 from pipeline.models.registry import ModelRecord
 from pipeline.request import parse_request
 from tests.checkpoints import SD35, record_for, sd35_checkpoint
+
+BFLOAT16 = "bfloat16" if computes_bfloat16("cpu") else "float32"
+"""What records that name bfloat16 are computed in on this processor."""
 
 
 @dataclass

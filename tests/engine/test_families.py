@@ -37,7 +37,7 @@ from tests.checkpoints import (
 )
 from tests.checkpoints.big import big_checkpoint
 from tests.checkpoints.pixart import pixart_sigma_checkpoint
-from tests.engine.conftest import Run
+from tests.engine.conftest import BFLOAT16, Run
 
 Runner = Callable[..., Run]
 
@@ -341,8 +341,8 @@ def test_components_may_have_dtypes_of_their_own(run: Runner, shop: Callable[...
     components = run(shop("sana")).pictures[0].recipe.components
     assert {name: use.dtype for name, use in components.items()} == {
         "transformer": "float32",  # float16 on a GPU
-        "text_encoder": "bfloat16",
-        "vae": "bfloat16",
+        "text_encoder": BFLOAT16,
+        "vae": BFLOAT16,
     }
 
 
@@ -357,7 +357,7 @@ def test_kandinsky_makes_multiples_of_64_exactly(run: Runner, shop: Callable[...
 
 
 def test_a_released_model_s_memory_goes_back_to_the_system_every_time(tmp_path: Path) -> None:
-    record = record_for(big_checkpoint(tmp_path / "big", 20_000_000), SD35, variant="", dtype="float32")
+    record = record_for(big_checkpoint(tmp_path / "big", 20_000_000), SD35, variant="")
     script = (
         "import sys; from pathlib import Path; import psutil; from pipeline.engine import Engine\n"
         "from pipeline.models.registry import ModelRecord; from pipeline.request import parse_request\n"

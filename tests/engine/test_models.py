@@ -11,7 +11,7 @@ from diffusers import StableDiffusion3Pipeline
 
 from pipeline.models.registry import ModelRecord, Registry
 from tests.checkpoints import SD35
-from tests.engine.conftest import Run
+from tests.engine.conftest import BFLOAT16, Run
 
 
 def test_an_sd35_shaped_pipeline_goes_end_to_end_with_its_own_record(
@@ -22,7 +22,7 @@ def test_an_sd35_shaped_pipeline_goes_end_to_end_with_its_own_record(
     assert differing == {"source", "size"}
     [picture] = run(record=sd35, num_inference_steps=None, prompt="a red house").pictures
     assert picture.recipe.num_inference_steps == 40
-    assert picture.recipe.dtype == "bfloat16"
+    assert picture.recipe.dtype == BFLOAT16
     assert picture.recipe.arguments == {"max_sequence_length": 256}
 
 

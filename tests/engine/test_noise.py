@@ -25,8 +25,7 @@ TOWARDS = {"variation_seed": 40}
 def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelRecord:
     folder = tmp_path_factory.mktemp("variations") / "tiny"
     FACTORIES[request.param](folder)
-    # Many processors take ten times as long for bfloat16, in which nothing here would be otherwise.
-    return family_record(request.param, folder, dtype="float32", dtypes={})
+    return family_record(request.param, folder)
 
 
 def test_strength_0_is_the_seed_and_strength_1_is_the_other_one(run: Runner, record: ModelRecord) -> None:

@@ -29,8 +29,8 @@ def asked(**fields: Any) -> GenerationRequest:
     return parse_request(**{"prompt": "a red house"} | fields)
 
 
-def placed(record: ModelRecord, request: GenerationRequest, hardware: Hardware, bfloat16: bool = True) -> Placement:
-    return place(Case.unseen(record, request, hardware, bfloat16))
+def placed(record: ModelRecord, request: GenerationRequest, hardware: Hardware) -> Placement:
+    return place(Case.unseen(record, request, hardware))
 
 
 def facts(placement: Placement) -> tuple[str, str, str, str]:
@@ -72,17 +72,24 @@ def test_what_memory_cannot_hold_at_all_is_not_possible(medium: ModelRecord) -> 
 
 
 def test_a_gpu_without_bfloat16_falls_back_to_float16(medium: ModelRecord) -> None:
-    placement = placed(medium, asked(), machine(24), bfloat16=False)
+    placement = placed(medium, asked(), machine(24, bfloat16=False))
     assert placement.dtype == "float16"
     assert "does not compute in bfloat16" in placement.reason
 
 
 def test_a_component_that_needs_bfloat16_gets_float32_where_there_is_none() -> None:
     sana = next(record for record in Registry.read().records if record.family == "sana")
-    placement = placed(sana, asked(), machine(24), bfloat16=False)
+    placement = placed(sana, asked(), machine(24, bfloat16=False))
     assert placement.dtype_of("transformer") == torch.float16
     assert placement.dtype_of("text_encoder") == torch.float32
     assert placed(sana, asked(), machine(24)).dtype_of("text_encoder") == torch.bfloat16
+
+
+def test_a_processor_that_only_imitates_bfloat16_computes_in_float32(medium: ModelRecord) -> None:
+    placement = placed(medium, asked(), machine(bfloat16=False))
+    assert facts(placement) == ("cpu", "float32", "none", "none")
+    assert "only imitates bfloat16" in placement.reason
+    assert facts(placed(medium, asked(), machine(ram=24, bfloat16=False))) == ("cpu", "float32", "nf4", "none")
 
 
 def test_a_processor_holds_the_model_as_it_is(medium: ModelRecord) -> None:

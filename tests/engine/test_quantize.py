@@ -12,7 +12,7 @@ from pipeline.engine import Engine
 from pipeline.engine.quantize import component_use
 from pipeline.events import Warned
 from pipeline.models.registry import ModelRecord
-from tests.engine.conftest import Run
+from tests.engine.conftest import BFLOAT16, Run
 
 Runner = Callable[..., Run]
 
@@ -41,7 +41,7 @@ def test_quantised_bfloat16_weights_shrink_and_draw(
     run: Runner, sd35: ModelRecord, quantization: str, most: float
 ) -> None:
     recipe = run(record=sd35, quantization=quantization).pictures[0].recipe
-    assert recipe.dtype == "bfloat16"
+    assert recipe.dtype == BFLOAT16
     assert recipe.components["transformer"].bytes_after < most * recipe.components["transformer"].bytes_before
     assert recipe.components["text_encoder_3"].quantization == quantization
     assert recipe.components["text_encoder"].quantization == "none"

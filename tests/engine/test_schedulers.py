@@ -46,10 +46,9 @@ TABLES = tomllib.loads(Path(inspect.getfile(schedulers)).with_suffix(".toml").re
 
 @pytest.fixture(scope="module", params=FACTORIES)
 def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelRecord:
-    """In float32, for which many processors take a tenth of the time that bfloat16 takes them."""
     folder = tmp_path_factory.mktemp("schedulers") / "tiny"
     FACTORIES[request.param](folder)
-    return family_record(request.param, folder, dtype="float32", dtypes={})
+    return family_record(request.param, folder)
 
 
 @pytest.fixture(scope="module")

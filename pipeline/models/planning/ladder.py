@@ -38,13 +38,11 @@ class Case:
     hardware: Hardware
     sizes: Mapping[str, ComponentSize]
     """Of the model's components; empty when they are not known."""
-    bfloat16: bool = True
-    """Whether the best device computes in it."""
 
     @classmethod
-    def unseen(cls, record: ModelRecord, request: GenerationRequest, hardware: Hardware, bfloat16: bool = True) -> Self:
+    def unseen(cls, record: ModelRecord, request: GenerationRequest, hardware: Hardware) -> Self:
         """The case of a model whose files nobody has looked at: the sizes are those of its architectures."""
-        return cls(record, request, hardware, known_sizes(record), bfloat16)
+        return cls(record, request, hardware, known_sizes(record))
 
     @property
     def pixels(self) -> int:
@@ -78,26 +76,28 @@ class Rung:
     """Of every component."""
 
 
-def dtype_on(record: ModelRecord, device: Device, bfloat16: bool) -> tuple[DType, str]:
+def dtype_on(record: ModelRecord, device: Device) -> tuple[DType, str]:
     """The record's dtype, or what stands in for it.
 
     Without bfloat16 a GPU falls back to float16, which is as small; T5's large activations stay safe, because
     transformers keeps the layers that overflow in float32. A processor computes float16 slowly and not everywhere,
-    so there it becomes float32.
+    so there it becomes float32, and so does bfloat16 on one that only imitates it.
     """
-    if record.dtype == "bfloat16" and not bfloat16:
+    if record.dtype == "bfloat16" and not device.bfloat16:
+        if device.kind == "cpu":
+            return "float32", "float32, since this processor only imitates bfloat16"
         return "float16", "float16, since this device does not compute in bfloat16"
     if record.dtype == "float16" and device.kind == "cpu":
         return "float32", "float32, since processors compute float16 slowly"
     return record.dtype, record.dtype
 
 
-def dtype_of(name: str, record: ModelRecord, device: Device, bfloat16: bool) -> DType:
+def dtype_of(name: str, record: ModelRecord, device: Device) -> DType:
     """The dtype of one component. One that needs bfloat16 beside float16 gets float32 where that cannot be had."""
     own = record.dtypes.get(name)
     if own is None or own == record.dtype:
-        return dtype_on(record, device, bfloat16)[0]
-    if (own == "bfloat16" and not bfloat16) or (own == "float16" and device.kind == "cpu"):
+        return dtype_on(record, device)[0]
+    if (own == "bfloat16" and not device.bfloat16) or (own == "float16" and device.kind == "cpu"):
         return "float32"
     return own
 
@@ -157,9 +157,7 @@ def _saves(case: Case, device: Device) -> bool:
     """Whether fewer bits it is: as the record advises, unless there is ample room without."""
     if case.record.quantization == "none":
         return False
-    weights = sum(
-        size.held_bytes(dtype_of(name, case.record, device, case.bfloat16), "none") for name, size in case.sizes.items()
-    )
+    weights = sum(size.held_bytes(dtype_of(name, case.record, device), "none") for name, size in case.sizes.items())
     return weights > AMPLE * device.memory_total
 
 

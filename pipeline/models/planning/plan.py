@@ -137,7 +137,7 @@ def nearest(case: Case, candidates: Sequence[ModelRecord] = ()) -> tuple[str, ..
             break
     plain = GenerationRequest(prompt=case.request.prompt)
     for other in sorted(candidates, key=lambda model: -_parameters(known_sizes(model))):
-        unseen = Case.unseen(other, plain, case.hardware, case.bfloat16)
+        unseen = Case.unseen(other, plain, case.hardware)
         lighter = 0 < _parameters(unseen.sizes) < _parameters(case.sizes)
         if lighter and other.id != case.record.id and _fits_best(unseen):
             found.append(other.name)
@@ -189,7 +189,7 @@ def _planned(case: Case, rung: Rung) -> Plan:
     fits = all(need <= room(one) for one, need in on_device.items()) and in_ram <= room(case.main_memory)
     peak = max(on_device.values(), default=in_ram)
     reserve = f"{RESERVE:.0%} of it are kept free"
-    dtype, why = dtype_on(record, device, case.bfloat16)
+    dtype, why = dtype_on(record, device)
     how = _how(rung)
     return Plan(
         model=record.id,
@@ -227,7 +227,7 @@ def _planned(case: Case, rung: Rung) -> Plan:
 
 def _component(case: Case, rung: Rung, name: str) -> ComponentPlan:
     size, precision = case.sizes[name], rung.precisions[name]
-    dtype = dtype_of(name, case.record, rung.device, case.bfloat16)
+    dtype = dtype_of(name, case.record, rung.device)
     return ComponentPlan(
         name=name,
         parameters=size.parameters,

@@ -253,7 +253,7 @@ def test_a_processor_computes_float32_in_place_of_float16() -> None:
 
 
 def test_a_gpu_without_bfloat16_gets_float16() -> None:
-    found = plan(Case.unseen(RECORDS[SD35], asked(), machine(24), bfloat16=False))
+    found = plan(Case.unseen(RECORDS[SD35], asked(), machine(24, bfloat16=False)))
     assert found.dtype == "float16"
     assert "does not compute in bfloat16" in found.reason
 
