@@ -81,8 +81,8 @@ def _cpu() -> Device:
 def computes_bfloat16(kind: str) -> bool:
     """Whether a device of that kind really computes in bfloat16.
 
-    On x86 without AVX-512 torch imitates it: a matrix product takes ten times as long as in float32, a convolution more
-    than a hundred times (see docs/performance.md).
+    On x86 without AVX-512 torch imitates it: a matrix product takes six times as long as in float32, a convolution two
+    hundred times (docs/performance.md).
     """
     if kind == "cpu":
         x86 = platform.machine().lower() in {"x86_64", "amd64"}
