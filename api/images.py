@@ -76,13 +76,15 @@ class Family(BaseModel):
 
     parent: SavedImage | None
     """The picture of the gallery that it was made from."""
+    ancestors: list[SavedImage]
+    """That one and those before it, the earliest first."""
     children: list[SavedImage]
     """Those that were made from it, oldest first."""
 
 
 @router.get("/{image_id}/family")
 async def family(image_id: str, studio: StudioDep) -> Family:
-    """The picture that this one was made from, and those that were made from it."""
+    """The pictures that this one was made from, and those that were made from it."""
     return await in_thread(_family, studio, image_id)
 
 
@@ -174,7 +176,9 @@ async def compare_on_a_map(
 
 def _family(studio: Studio, image_id: str) -> Family:
     image = studio.gallery.find(image_id)
-    return Family(parent=studio.gallery.parent(image), children=studio.gallery.children(image))
+    gallery = studio.gallery
+    before, after = gallery.ancestors(image), gallery.children(image)
+    return Family(parent=gallery.parent(image), ancestors=before, children=after)
 
 
 def _with_version(studio: Studio, image_id: str) -> tuple[SavedImage, str]:

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.processor
 
-By this the planner's rule can be checked: a processor that only imitates bfloat16 computes in float32. The layers have the
-sizes of a small transformer (1,024 tokens of 1,536 numbers) and of a VAE (256 channels at 64 × 64).
+By this the planner's rule can be checked: a processor that only imitates bfloat16 computes in float32. The layers have
+the sizes of a small transformer (1,024 tokens of 1,536 numbers) and of a VAE (256 channels at 64 × 64).
 """
 
 from __future__ import annotations

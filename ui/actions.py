@@ -14,7 +14,7 @@ import streamlit as st
 from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import restore
-from pipeline.inputs import size_of
+from pipeline.inputs import MAX_MARGIN, size_of
 from pipeline.models.registry import ModelRecord
 from pipeline.pictures.desk import Taken
 from pipeline.pictures.fit import nearest_size
@@ -141,6 +141,14 @@ def _take(studio: Studio, take: Callable[[], Taken], way: str) -> None:
 def choose_way(way: str) -> None:
     """Do something else with the picture, as strongly as is usual."""
     state.way, state.strength = way, form.usual_strength(way)
+
+
+def extend(percent: int, step: int) -> None:
+    """Draw on at every side by a part of the picture's size, in whole steps of pixels."""
+    width, height = size_of(state.image)
+    for side in form.SIDES:
+        length = width if side in {"left", "right"} else height
+        state[form.margin_key(side)] = min(MAX_MARGIN, max(step, round(length * percent / 100 / step) * step))
 
 
 def take_mask(studio: Studio, data: bytes) -> None:

@@ -102,6 +102,13 @@ class Gallery:
         """The picture of the gallery that `image` was made from, deleted or not; None if it is not one of them."""
         return self._with_pixels(image.recipe.image)
 
+    def ancestors(self, image: SavedImage) -> list[SavedImage]:
+        """The pictures of the gallery before `image`, the earliest first, deleted or not; as many as a recipe holds."""
+        found: list[SavedImage] = []
+        while len(found) < lineage.DEPTH and (before := self.parent(found[0] if found else image)) is not None:
+            found.insert(0, before)
+        return found
+
     def children(self, image: SavedImage) -> list[SavedImage]:
         """The pictures that were made from `image`, oldest first."""
         return self._current(lambda: self._index.made_from(image.recipe.pixels))

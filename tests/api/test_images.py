@@ -56,6 +56,7 @@ def test_a_picture_tells_its_family(client: TestClient, studio: Studio, image: S
     child = studio.gallery.save(at(0, image=image.recipe.pixels), "job-child")
     told = client.get(f"/api/v1/images/{child.id}/family").json()
     assert (told["parent"]["recipe"]["sha256"], told["children"]) == (image.recipe.sha256, [])
+    assert told["ancestors"] == [told["parent"]]
     told = client.get(f"/api/v1/images/{image.id}/family").json()
     assert (told["parent"], [one["id"] for one in told["children"]]) == (None, [child.id])
     studio.gallery.delete([child.id])

@@ -24,6 +24,7 @@ def family(gallery: Gallery) -> tuple[str, str, str]:
 def test_a_picture_knows_what_it_was_made_from_and_what_was_made_of_it(gallery: Gallery) -> None:
     first, second, third = map(gallery.find, family(gallery))
     assert (gallery.parent(first), gallery.parent(second), gallery.parent(third)) == (None, first, second)
+    assert [gallery.ancestors(one) for one in (first, second, third)] == [[], [first], [first, second]]
     assert [gallery.children(one) for one in (first, second, third)] == [[second], [third], []]
 
 

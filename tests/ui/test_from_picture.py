@@ -45,6 +45,13 @@ def test_a_picture_is_brought_along_changed_extended_and_put_away(page: Page, se
     settled(page)
     generate(page, "nowhere to go")
     expect(page.get_by_role("alert").filter(has_text="No side is extended yet.")).to_be_visible()
+    page.get_by_role("button", name="+ 25 %").click()
+    expect(page.get_by_text("Becomes 112 × 80")).to_be_visible()
+    settled(page)
+    for side in ("Left", "Top", "Bottom"):
+        page.get_by_label(side).fill("0")
+        page.get_by_label(side).blur()
+        settled(page)
     page.get_by_label("Right").fill("16")
     page.get_by_label("Right").blur()
     expect(page.get_by_text("Becomes 96 × 48")).to_be_visible()

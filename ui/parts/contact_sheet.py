@@ -31,9 +31,12 @@ def of_job(images: Sequence[SavedImage], shown: SavedImage) -> None:
 
 
 def family(gallery: Gallery, image: SavedImage) -> None:
-    """The picture that this one was made from, and those that were made from it."""
-    parent = gallery.parent(image)
-    _row("Made from", "parent-sheet", [parent] if parent and not parent.deleted else [])
+    """The pictures that this one was made from, with what was done to each, and those that were made from it."""
+    before = gallery.ancestors(image)
+    _row("Made from", "parent-sheet", [one for one in before if not one.deleted])
+    if before:
+        deeds = " → ".join(text.deed(one.recipe) for one in (*before, image))
+        st.html(f'<p class="card">{text.plain(deeds)}</p>')
     _row("Made from this", "children-sheet", gallery.children(image)[-RECENT:])
 
 

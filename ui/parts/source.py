@@ -113,6 +113,16 @@ def _extend(_: Studio) -> None:
     across = st.columns(2, gap="small")
     for place, side in enumerate(form.SIDES):
         across[place % 2].number_input(side.capitalize(), 0, MAX_MARGIN, step=STEP, key=form.margin_key(side), **KEEP)
+    with st.container(horizontal=True, gap="xsmall", key="margins"):
+        for percent in (25, 50):
+            st.button(
+                f"+ {percent} %",
+                width="stretch",
+                key=f"margins-{percent}",
+                help=f"{percent} % of its size at every side",
+                on_click=actions.extend,
+                args=(percent, STEP),
+            )
     width, height = size_of(state.image)
     more = [state[form.margin_key(side)] for side in form.SIDES]
     st.html(f'<p class="tokens left">Becomes {width + more[0] + more[2]} × {height + more[1] + more[3]}</p>')

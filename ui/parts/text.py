@@ -77,6 +77,16 @@ def facts(recipe: Recipe) -> list[str]:
     ]
 
 
+def deed(recipe: Recipe) -> str:
+    """How a picture came of the one before it, in a few words."""
+    upscale, words = recipe.upscale, "drawn"
+    if recipe.image is not None:
+        part = "extended" if recipe.outpaint else "repainted in part" if recipe.mask else "changed"
+        words = f"{part} ({recipe.strength:g})" if recipe.strength else ""
+    enlarged = f"enlarged × {upscale.factor}" if upscale else ""
+    return ", ".join(filter(None, (words, enlarged)))
+
+
 UPLOADS = "/api/v1/uploads"
 """Where pictures to work from are brought and fetched."""
 
