@@ -1,6 +1,6 @@
 """Draws a scene: sky, terrain, thing, weather and style, in that order.
 
-`render` returns the finished 256 x 256 picture and a 16 x 16 map of what is where.
+`render` returns the finished picture, 256 x 256 unless a larger one is asked for, and a 16 x 16 map of what is where.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _ridge(height: float, swing: float, phase: float, waves: float) -> list[Poin
 
 def _sky(p: Painter, scene: Scene, light: Light) -> None:
     top, middle, low = light.sky
-    p.image.paste(vertical_ramp(((0.0, top), (0.34, middle), (0.62, low), (1.0, low))))
+    p.image.paste(vertical_ramp(((0.0, top), (0.34, middle), (0.62, low), (1.0, low)), p.size))
     if (light.night and scene.weather in ("clear", "clouds", "snow")) or (light.night and light.pastel):
         for x, y in ((40, 60), (104, 150), (150, 44), (206, 104), (262, 40), (318, 150), (330, 70),
                      (476, 190), (488, 44), (60, 224), (180, 206), (420, 214)):  # fmt: skip
@@ -71,11 +71,12 @@ def _crescent(p: Painter, at: Point, radius: float, light: Light) -> None:
     p.glow(at, radius * 3, mix(light.sky[1], (255, 250, 220), 0.5), 0.6)
     p.use("moon")
     box = (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
-    mask = Image.new("L", (SIZE, SIZE))
+    bite = (box[0] - radius * 0.7, box[1] - radius * 0.25, box[2] - radius * 0.7, box[3] - radius * 0.25)
+    mask = Image.new("L", p.image.size)
     pen = ImageDraw.Draw(mask)
-    pen.ellipse(box, fill=255)
-    pen.ellipse((box[0] - radius * 0.7, box[1] - radius * 0.25, box[2] - radius * 0.7, box[3] - radius * 0.25), fill=0)
-    p.image.paste((255, 246, 214), (0, 0, SIZE, SIZE), mask)
+    pen.ellipse(p.box(box), fill=255)
+    pen.ellipse(p.box(bite), fill=0)
+    p.image.paste((255, 246, 214), (0, 0, *mask.size), mask)
     p.labels.paste(p.label, (0, 0, LABEL_SIZE, LABEL_SIZE), mask.resize((LABEL_SIZE, LABEL_SIZE)).point(_threshold))
 
 
@@ -298,15 +299,16 @@ def _vintage(image: Image.Image) -> Image.Image:
     """A sepia print with soft corners and a cream border."""
     grey = ImageOps.autocontrast(image.convert("L"), cutoff=1)
     sepia = ImageOps.colorize(grey, (52, 32, 22), (244, 222, 180), mid=(158, 116, 76))
-    border = Image.new("L", (SIZE, SIZE))
-    ImageDraw.Draw(border).rounded_rectangle((22, 22, SIZE - 22, SIZE - 22), 30, fill=255)
-    return Image.composite(sepia, Image.new("RGB", (SIZE, SIZE), (246, 236, 214)), border)
+    border, unit = Image.new("L", image.size), image.width // SIZE
+    edge = 22 * unit
+    ImageDraw.Draw(border).rounded_rectangle((edge, edge, image.width - edge, image.height - edge), 30 * unit, fill=255)
+    return Image.composite(sepia, Image.new("RGB", image.size, (246, 236, 214)), border)
 
 
 def _pastel(image: Image.Image) -> Image.Image:
     """A last wash of warm cream that lifts the shadows."""
-    wash = Image.new("RGB", (SIZE, SIZE), (252, 222, 206))
-    return Image.composite(wash, image, vertical_alpha(((0.0, 0.12), (1.0, 0.16))))
+    wash = Image.new("RGB", image.size, (252, 222, 206))
+    return Image.composite(wash, image, vertical_alpha(((0.0, 0.12), (1.0, 0.16)), image.width))
 
 
 def _mirror(p: Painter) -> None:
@@ -317,9 +319,9 @@ def _mirror(p: Painter) -> None:
         canvas.paste(left.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (half, 0))
 
 
-def render(scene: Scene) -> tuple[Image.Image, np.ndarray]:
-    """The picture of a scene (256 x 256) and its label map (16 x 16, indices into `painting.LABELS`)."""
-    p, light = Painter(), light_of(scene)
+def render(scene: Scene, scale: int = 1) -> tuple[Image.Image, np.ndarray]:
+    """The picture of a scene (`scale` times 256 a side) and its label map (16 x 16, indices into `painting.LABELS`)."""
+    p, light = Painter(scale), light_of(scene)
     _sky(p, scene, light)
     if light.pastel and not light.night:
         _mirror(p)

@@ -1,8 +1,9 @@
 """A small painter over Pillow that keeps a label map beside the picture, and the light of a scene.
 
 Coordinates are pixels of a 512 x 512 canvas, twice the size of the final picture, so that halving it
-smooths every edge. Every opaque shape is drawn twice: in colour, and with its class into a small label
-map. The label map costs almost nothing and gives training a dense, exact side task (see `train.py`).
+smooths every edge; a larger canvas is drawn with the same coordinates (`Painter.scale`). Every opaque shape is
+drawn twice: in colour, and with its class into a small label map. The label map costs almost nothing and gives
+training a dense, exact side task (see `train.py`).
 """
 
 from __future__ import annotations
@@ -39,21 +40,21 @@ def dim(colour: RGB, factor: float) -> RGB:
 
 
 @functools.lru_cache(maxsize=512)
-def vertical_ramp(stops: tuple[tuple[float, RGB], ...]) -> Image.Image:
-    """A full-size picture that runs through the colours of `stops` (height 0 to 1) from top to bottom."""
+def vertical_ramp(stops: tuple[tuple[float, RGB], ...], size: int) -> Image.Image:
+    """A picture of `size` pixels a side that runs through the colours of `stops` (height 0 to 1) from top to bottom."""
     heights, colours = zip(*stops, strict=True)
-    rows = np.linspace(0, 1, SIZE)
+    rows = np.linspace(0, 1, size)
     channels = [np.interp(rows, heights, [c[k] for c in colours]) for k in range(3)]
     column = np.stack(channels, axis=-1).round().astype(np.uint8)[:, None]
-    return Image.fromarray(column).resize((SIZE, SIZE))
+    return Image.fromarray(column).resize((size, size))
 
 
 @functools.lru_cache(maxsize=64)
-def vertical_alpha(stops: tuple[tuple[float, float], ...]) -> Image.Image:
-    """A full-size mask that runs through the opacities of `stops` from top to bottom."""
+def vertical_alpha(stops: tuple[tuple[float, float], ...], size: int) -> Image.Image:
+    """A mask of `size` pixels a side that runs through the opacities of `stops` from top to bottom."""
     heights, values = zip(*stops, strict=True)
-    column = (np.interp(np.linspace(0, 1, SIZE), heights, values) * 255).round().astype(np.uint8)
-    return Image.fromarray(column[:, None]).resize((SIZE, SIZE))
+    column = (np.interp(np.linspace(0, 1, size), heights, values) * 255).round().astype(np.uint8)
+    return Image.fromarray(column[:, None]).resize((size, size))
 
 
 @functools.lru_cache(maxsize=64)
@@ -67,8 +68,11 @@ def _glow_mask(radius: int, strength: float) -> Image.Image:
 class Painter:
     """Draws shapes into a picture and, where a label is set, into its label map."""
 
-    def __init__(self) -> None:
-        self.image = Image.new("RGB", (SIZE, SIZE))
+    def __init__(self, scale: int = 1) -> None:
+        self.scale = scale
+        self.size = SIZE * scale
+        """Pixels a side of the canvas."""
+        self.image = Image.new("RGB", (self.size, self.size))
         self.labels = Image.new("L", (LABEL_SIZE, LABEL_SIZE))
         self.label = 0
         self._pen = ImageDraw.Draw(self.image)
@@ -83,21 +87,32 @@ class Painter:
         ratio = LABEL_SIZE / SIZE
         return [(x * ratio, y * ratio) for x, y in points]
 
+    def _large(self, points: Sequence[Point]) -> list[Point]:
+        return [(x * self.scale, y * self.scale) for x, y in points]
+
+    def box(self, box: Box) -> Box:
+        """A box in pixels of the canvas."""
+        return tuple(value * self.scale for value in box)  # type: ignore[return-value]
+
+    def _stroke(self, width: float) -> int:
+        return max(1, round(width * self.scale))
+
     def poly(self, points: Sequence[Point], colour: RGB, bottom: RGB | None = None) -> None:
         """A filled polygon, with a vertical gradient when `bottom` is given."""
         self._label_pen.polygon(self._small(points), fill=self.label)
         if bottom is None:
-            self._pen.polygon(list(points), fill=colour)
+            self._pen.polygon(self._large(points), fill=colour)
             return
-        mask = Image.new("L", (SIZE, SIZE))
-        ImageDraw.Draw(mask).polygon(list(points), fill=255)
+        mask = Image.new("L", self.image.size)
+        ImageDraw.Draw(mask).polygon(self._large(points), fill=255)
         top_edge = max(0.0, min(y for _, y in points) / SIZE)
         bottom_edge = min(1.0, max(y for _, y in points) / SIZE)
-        self.image.paste(vertical_ramp(((round(top_edge, 2), colour), (round(bottom_edge, 2), bottom))), (0, 0), mask)
+        ramp = vertical_ramp(((round(top_edge, 2), colour), (round(bottom_edge, 2), bottom)), self.size)
+        self.image.paste(ramp, (0, 0), mask)
 
     def ellipse(self, box: Box, colour: RGB) -> None:
         """A filled ellipse inside `box` (left, top, right, bottom)."""
-        self._pen.ellipse(box, fill=colour)
+        self._pen.ellipse(self.box(box), fill=colour)
         left, top, right, bottom = (v * LABEL_SIZE / SIZE for v in box)
         self._label_pen.ellipse((left, top, right, bottom), fill=self.label)
 
@@ -108,30 +123,31 @@ class Painter:
 
     def line(self, points: Sequence[Point], colour: RGB, width: float) -> None:
         """A thick line; too thin for the label map."""
-        self._pen.line(list(points), fill=colour, width=max(1, round(width)), joint="curve")
+        self._pen.line(self._large(points), fill=colour, width=self._stroke(width), joint="curve")
 
     def arc(self, box: Box, start: float, end: float, colour: RGB, width: float) -> None:
         """Part of an ellipse's outline, in degrees."""
-        self._pen.arc(box, start, end, fill=colour, width=max(1, round(width)))
+        self._pen.arc(self.box(box), start, end, fill=colour, width=self._stroke(width))
 
     def glow(self, centre: Point, radius: float, colour: RGB, strength: float) -> None:
         """A soft light around a point."""
-        reach = round(radius)
-        corner = (round(centre[0]) - reach, round(centre[1]) - reach)
+        reach = round(radius * self.scale)
+        corner = (round(centre[0] * self.scale) - reach, round(centre[1] * self.scale) - reach)
         self.image.paste(colour, (*corner, corner[0] + 2 * reach, corner[1] + 2 * reach), _glow_mask(reach, strength))
 
     def veil(self, colour: RGB, stops: tuple[tuple[float, float], ...]) -> None:
         """A translucent layer whose opacity changes with height."""
-        self.image.paste(colour, (0, 0, SIZE, SIZE), vertical_alpha(stops))
+        self.image.paste(colour, (0, 0, *self.image.size), vertical_alpha(stops, self.size))
 
     def reflect(self, level: float, strength: float, left: float = 0, right: float = SIZE) -> None:
         """Mirror what stands above `level` into the water below it, fading downwards and to the sides."""
-        level, left, right = round(level), max(0, round(left)), min(SIZE, round(right))
-        height = min(SIZE - level, level)
+        level, left, right = (round(value * self.scale) for value in (level, left, right))
+        left, right = max(0, left), min(self.size, right)
+        height = min(self.size - level, level)
         mirrored = self.image.crop((left, level - height, right, level)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         fade = np.linspace(strength, strength * 0.25, height)[:, None]
         side = np.ones((1, right - left))
-        if left > 0 or right < SIZE:
+        if left > 0 or right < self.size:
             side = np.sin(np.linspace(0, np.pi, right - left))[None].clip(0, 0.5) * 2
         self.image.paste(mirrored, (left, level), Image.fromarray((fade * side * 255).astype(np.uint8)))
 

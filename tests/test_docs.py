@@ -16,7 +16,7 @@ from pipeline.errors import DarkroomError
 from pipeline.models.registry import ROOT
 from pipeline.settings import Settings
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("demo/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("demo/**/*.md")])
 NEEDED_BY_OTHERS = {"accelerate", "numpy", "python-multipart", "peft", "sentencepiece", "protobuf"}
 """Imported by diffusers (accelerate, and peft for LoRAs), by the demo's training, by FastAPI's forms, and by
 transformers for vocabularies that come as `spiece.model`."""

@@ -1,0 +1,1 @@
+"""The built-in upscaler: its data, its training, its weights."""
