@@ -1,4 +1,4 @@
-"""The weight files of one's own that go beside a checkpoint: LoRAs and VAEs."""
+"""What goes beside a checkpoint: LoRAs and VAEs of one's own, and what makes pictures larger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from api.access import StudioDep, in_thread
 from pipeline.models.own.shelf import ShelfFile
+from pipeline.models.upscalers import Upscaler
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
@@ -24,6 +25,17 @@ class WeightFile(BaseModel):
     """Why it cannot be used, as a clause that follows its name; empty when it can."""
 
 
+class UpscalerFacts(BaseModel):
+    """One way to make a picture larger, by the name that requests give it."""
+
+    name: str
+    sentence: str
+    factor: int | None
+    """How many times as large its network makes a picture; null without a network."""
+    refusal: str
+    """Why it cannot be used, as a clause that follows its name; empty when it can."""
+
+
 @router.get("/loras")
 async def loras(studio: StudioDep) -> list[WeightFile]:
     """The LoRAs in the `loras` folder, usable or not."""
@@ -34,6 +46,16 @@ async def loras(studio: StudioDep) -> list[WeightFile]:
 async def vaes(studio: StudioDep) -> list[WeightFile]:
     """The VAEs in the `vae` folder, usable or not."""
     return [_told(file) for file in await in_thread(studio.models.shelf.vaes)]
+
+
+@router.get("/upscalers")
+async def upscalers(studio: StudioDep) -> list[UpscalerFacts]:
+    """Lanczos, the upscaler that comes with Darkroom, and the networks in the `upscalers` folder, usable or not."""
+    return [_of(one) for one in await in_thread(studio.models.upscalers)]
+
+
+def _of(one: Upscaler) -> UpscalerFacts:
+    return UpscalerFacts(name=one.name, sentence=one.sentence, factor=one.factor, refusal=one.refusal)
 
 
 def _told(file: ShelfFile) -> WeightFile:

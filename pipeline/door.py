@@ -15,6 +15,7 @@ from pipeline.models.library import Library
 from pipeline.models.own.extras import check_extras
 from pipeline.models.planning.plan import impossible, plan_for
 from pipeline.models.registry import ModelRecord
+from pipeline.models.upscalers import find_upscaler
 from pipeline.pictures.desk import Desk
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
@@ -44,6 +45,8 @@ class Door:
     def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
         record.check(request)
         self._check_size(request, record)
+        if request.upscale is not None:
+            find_upscaler(request.upscale.upscaler, self._models.shelf)
         plan = plan_for(record, request, self._machine(), self._models.records)
         if not plan.possible:
             raise impossible(record, plan.sentence, plan.nearest)

@@ -91,8 +91,9 @@ class Quantized(_Event):
 
 
 class Step(_Event):
-    """Denoising step `step` of `total` of picture `image_index` is done. `seconds_left` counts the whole job; None in a
-    chain before its last picture, since the models to come may take any time."""
+    """Step `step` of `total` of picture `image_index` is done: one of denoising, or a tile that a network enlarged.
+    `seconds_left` counts the whole job; None in a chain before its last picture, since the models to come may take any
+    time."""
 
     type: Literal["step"] = "step"
     image_index: int

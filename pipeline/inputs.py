@@ -66,5 +66,5 @@ class Upscale(_Part):
     """Enlarges the finished picture, and with a `strength` has the model draw it over at the new size: hires fix."""
 
     factor: int = Field(2, ge=2, le=4, description="How many times as wide and as high.")
-    upscaler: Literal["lanczos"] = Field("lanczos", description="How it is enlarged before anything is drawn over.")
+    upscaler: FileName = Field("lanczos", description="By what: `lanczos`, or a network by its name in the listing.")
     strength: float = Field(0.0, ge=0, lt=1, description="How much the model draws over afterwards; 0 is nothing.")

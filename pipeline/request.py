@@ -293,7 +293,7 @@ class ComponentUse(BaseModel):
 
 
 class FileUse(BaseModel):
-    """A weight file beside the checkpoint that took part: a LoRA or a VAE."""
+    """A weight file beside the checkpoint that took part: a LoRA, a VAE or an upscaler's network."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -346,6 +346,8 @@ class Recipe(BaseModel):
     mask_area: Area = "whole"
     outpaint: Margins | None = None
     upscale: Upscale | None = None
+    upscaler: FileUse | None = None
+    """The network that enlarged it; None where none did."""
     work_size: tuple[int, int] | None = None
     """Width and height that were asked of the model; None where that is the picture's size."""
     origin: Recipe | None = None

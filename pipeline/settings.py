@@ -24,7 +24,8 @@ class Settings(BaseSettings):
     outputs: Path = Field(Path("outputs"), description="Folder for pictures, the queue and the index.")
     cache: Path = Field(Path("~/.cache/darkroom"), description="Folder for what can be made again.")
     weights: Path = Field(
-        Path("models"), description="Folder of weight files of one's own: `checkpoints/`, `loras/` and `vae/` in it."
+        Path("models"),
+        description="Folder of weight files of one's own: `checkpoints/`, `loras/`, `vae/` and `upscalers/` in it.",
     )
     workers: PositiveInt | Literal["auto"] = Field(
         "auto", description="Worker processes; `auto` is one for each GPU, else one."

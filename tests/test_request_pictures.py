@@ -65,7 +65,7 @@ def test_a_mere_enlargement_needs_no_words_and_all_else_does() -> None:
         ({"image": "../../etc/passwd"}, "image", "image cannot be"),
         ({"image": PICTURE, "strength": 1.5}, "strength", "strength cannot be"),
         ({"upscale": {"factor": 5}}, "upscale", "upscale cannot be"),
-        ({"upscale": {"factor": 2, "upscaler": "magic"}}, "upscale", "upscale cannot be"),
+        ({"upscale": {"factor": 2, "upscaler": ""}}, "upscale", "upscale cannot be"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_field_and_a_next_step(fields: Any, field: str, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from PIL import Image
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.events import SavedImage
 from pipeline.gallery.metadata import read_recipe
-from pipeline.request import parse_request
+from pipeline.models.upscalers import DARKROOM
+from pipeline.request import FileUse, parse_request
 from pipeline.studio import Studio
 from tests.conftest import tiny_settings
+from tests.models.weight_files import LORA_SD15, write
 
 FEW = {"num_inference_steps": 2, "seed": 3}
 
@@ -86,3 +89,30 @@ def test_a_picture_that_would_be_too_large_is_refused_before_the_work(studio: St
     image = studio.desk.take(Image.new("RGB", (3000, 3000))).id
     with pytest.raises(InvalidRequest, match="12,000 × 12,000 pixels"):
         studio.submit(parse_request(prompt="", image=image, strength=0, upscale={"factor": 4}))
+
+
+def test_what_a_network_enlarged_is_made_again_to_the_byte_and_its_recipe_tells_the_file(
+    studio: Studio, first: SavedImage
+) -> None:
+    [large] = studio.generate("a red house", **FEW, upscale={"factor": 2, "upscaler": "darkroom-x4"})
+    assert large.open().width == 2 * first.open().width
+    assert DARKROOM.path is not None
+    digest = hashlib.sha256(DARKROOM.path.read_bytes()).hexdigest()
+    assert large.recipe.upscaler == FileUse(name="darkroom-x4", sha256=digest)
+    [again] = studio.replay(large.recipe).result()
+    assert again.recipe.sha256 == large.recipe.sha256
+
+
+def test_an_upscaler_that_is_not_there_or_of_no_use_is_refused_and_nothing_is_queued(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    write(tmp_path / "weights/upscalers/ink.safetensors", LORA_SD15)
+    with Studio(tiny_settings(tmp_path, tiny_checkpoint, weights=tmp_path / "weights", preload=False)) as studio:
+        for name, kind, sentence in (
+            ("magic", NotFound, "“magic” is not there. Choose one of: lanczos, darkroom-x4."),
+            ("ink", InvalidRequest, "“ink” is a lora, not an upscaler."),
+        ):
+            with pytest.raises(kind, match=sentence) as caught:
+                studio.generate("a house", upscale={"factor": 2, "upscaler": name})
+            assert caught.value.info.field == "upscale"
+        assert studio.jobs() == []

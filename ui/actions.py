@@ -211,13 +211,14 @@ def forget_chain(studio: Studio, name: str) -> None:
     _try(lambda: studio.chains.remove(name))
 
 
-def enlarge(studio: Studio, client: str, image: SavedImage, factor: int) -> None:
+def enlarge(studio: Studio, client: str, image: SavedImage, factor: int, upscaler: str) -> None:
     """Queue an enlargement of a picture."""
 
     def queue() -> None:
         source = studio.desk.take(image).id
         changes = {"image": source, "strength": 0, "mask": None, "outpaint": None, "num_images": 1}
-        _submit(studio, client, image.recipe.to_request(**changes, upscale={"factor": factor}))
+        wish = {"factor": factor, "upscaler": upscaler}
+        _submit(studio, client, image.recipe.to_request(**changes, upscale=wish))
 
     _try(queue)
 

@@ -159,6 +159,7 @@ def defaults(record: ModelRecord) -> dict[str, Any]:
         "size": (width, height),
         "width": width,
         "height": height,
+        "upscaler": record.upscaler,
         **_advanced(record),
     }
 
@@ -257,7 +258,8 @@ def refines(record: ModelRecord) -> bool:
 def _upscale(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any] | None:
     if form["enlarge"] == 1:
         return None
-    return {"factor": form["enlarge"], "strength": form["refine"] if refines(record) else 0.0}
+    strength = form["refine"] if refines(record) else 0.0
+    return {"factor": form["enlarge"], "upscaler": form["upscaler"], "strength": strength}
 
 
 def _keeps_size(picture: Mapping[str, Any]) -> bool:
@@ -267,8 +269,9 @@ def _keeps_size(picture: Mapping[str, Any]) -> bool:
 
 def _picture_of(request: GenerationRequest) -> dict[str, Any]:
     """The fields of the form about the picture that `request` works from."""
-    upscale = request.upscale
-    found = {"enlarge": upscale.factor, "refine": upscale.strength} if upscale else {}
+    upscale, found = request.upscale, dict[str, Any]()
+    if upscale is not None:
+        found = {"enlarge": upscale.factor, "upscaler": upscale.upscaler, "refine": upscale.strength}
     if request.image is None or request.task == "enlarge":
         return found | no_picture()
     margins = request.outpaint

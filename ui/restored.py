@@ -81,7 +81,7 @@ def _unfit(studio: Studio, record: ModelRecord, fields: dict[str, Any]) -> Itera
 def _missing_files(
     studio: Studio, record: ModelRecord, fields: dict[str, Any]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """LoRAs and a VAE that are not in the weights folder, or do not fit the model."""
+    """LoRAs, a VAE and an upscaler that are not in the weights folder, or do not fit the model."""
     shelf = studio.models.shelf
     loras = {file.name for file in extras.fitting(record, shelf.loras())}
     used = [use.name if hasattr(use, "name") else use["name"] for use in fields.get("loras", ())]
@@ -90,6 +90,9 @@ def _missing_files(
     vae = fields.get("vae")
     if vae and vae not in {file.name for file in extras.fitting(record, shelf.vaes())}:
         yield ("vae",), f"There is no VAE {vae} for {record.name} in the weights folder."
+    upscale = fields.get("upscale")
+    if upscale and upscale.upscaler not in {one.name for one in studio.models.upscalers() if not one.refusal}:
+        yield ("upscale",), f"There is no upscaler {upscale.upscaler} in the weights folder."
 
 
 def _left_out(fields: dict[str, Any], names: tuple[str, ...], why: str) -> str:

@@ -25,11 +25,13 @@ _KEYS = {
     "scheduler": "scheduler",
     "quantization": "quantization",
     "upscale": "upscale",
+    "upscaler": "upscale",
     "prompt": "prompt",
     "negative": "negative_prompt",
 }
 """What can be said of a stage, and the field that it sets."""
 _WORDS = ("prompt", "negative")
+_ENLARGING = {"upscale": "factor", "upscaler": "upscaler"}
 
 
 @app.command("list")
@@ -90,5 +92,6 @@ def stage(text: str) -> dict[str, Any]:
             value, _, rest = value.partition(",")
         else:
             rest = ""
-        fields[_KEYS[key]] = {"factor": value} if key == "upscale" else value
+        parts = fields.get("upscale", {}) | {_ENLARGING[key]: value} if key in _ENLARGING else value
+        fields[_KEYS[key]] = parts
     return fields

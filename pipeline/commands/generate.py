@@ -10,7 +10,7 @@ import typer
 
 from pipeline.commands.chains import stage
 from pipeline.commands.display import JobDisplay
-from pipeline.commands.options import Json, components, lora, margins, open_studio, option, upscale
+from pipeline.commands.options import UPSCALER, Json, components, lora, margins, open_studio, option, upscale
 from pipeline.errors import DarkroomError
 from pipeline.events import LAST, Event, Failed
 from pipeline.inputs import Area, Fit
@@ -43,6 +43,7 @@ def generate(
     mask_area: Annotated[Area, option("mask_area")] = "whole",
     outpaint: Annotated[str | None, option("outpaint")] = None,
     enlarge: Annotated[str | None, option("upscale")] = None,
+    upscaler: Annotated[str | None, UPSCALER] = None,
     then: Annotated[list[str] | None, option("then")] = None,
     chain: Annotated[
         str | None, typer.Option(help="A kept chain: its settings, as far as nothing else is said.")
@@ -72,7 +73,7 @@ def generate(
         "mask_feather": mask_feather,
         "mask_area": mask_area,
         "outpaint": margins(outpaint) if outpaint else None,
-        "upscale": upscale(enlarge) if enlarge else None,
+        "upscale": upscale(enlarge, upscaler),
         "then": [stage(text) for text in then or []],
     }
     with closing(open_studio()) as studio, JobDisplay(as_json) as display:

@@ -96,6 +96,19 @@ def plan(
         raise typer.Exit(1)
 
 
+@app.command("upscalers")
+def list_upscalers(as_json: Json = False) -> None:
+    """Show what can make pictures larger, by the names that `generate --upscaler` takes."""
+    with closing(open_studio()) as studio:
+        found = studio.models.upscalers()
+    if as_json:
+        print_json([{"name": one.name, "factor": one.factor, "refusal": one.refusal} for one in found])
+        return
+    print_table(
+        [escape(one.name), f"[red]{escape(one.refusal)}[/]" if one.refusal else escape(one.sentence)] for one in found
+    )
+
+
 @app.command()
 def fetch(name: Name, as_json: Json = False) -> None:
     """Download the files of a model; an interrupted download goes on where it stopped."""

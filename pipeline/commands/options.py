@@ -61,6 +61,7 @@ def option(field: str) -> Any:
     )
 
 
+UPSCALER = typer.Option("--upscaler", help=Upscale.model_fields["upscaler"].description, metavar="NAME")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Registry id or a unique short form of it.")]
 
@@ -96,11 +97,17 @@ def margins(text: str) -> Margins:
         raise InvalidRequest(message, "Write four numbers of pixels, such as 0,0,128,0.", field="outpaint") from None
 
 
-def upscale(text: str) -> Upscale:
-    """What `FACTOR[:STRENGTH]` means; raises `InvalidRequest`."""
+def upscale(text: str | None, upscaler: str | None) -> Upscale | None:
+    """What `FACTOR[:STRENGTH]` and an upscaler's name mean together; raises `InvalidRequest`."""
+    if text is None and upscaler is not None:
+        message = "An upscaler alone enlarges nothing."
+        raise InvalidRequest(message, "Say how many times as large, such as 2.", field="upscale")
+    if text is None:
+        return None
     factor, _, strength = text.partition(":")
+    named = {} if upscaler is None else {"upscaler": upscaler}
     try:
-        return Upscale(factor=int(factor), strength=float(strength or 0))
+        return Upscale(factor=int(factor), strength=float(strength or 0), **named)
     except ValueError:
         message = f"“{text}” is no enlargement."
         raise InvalidRequest(message, "Write 2 to 4, and after a colon a strength below 1.", field="upscale") from None

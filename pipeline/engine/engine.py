@@ -23,13 +23,14 @@ from typing import TypeVar
 import torch
 from PIL import Image
 
-from pipeline.engine import heap, report
-from pipeline.engine.enlarge import enlargements
+from pipeline.engine import heap, report, upscale
+from pipeline.engine.enlarge import Enlarger, enlargements
 from pipeline.engine.faults import explained
 from pipeline.engine.generate import Stores, pictures
 from pipeline.engine.load import Emit, Loaded, load
-from pipeline.engine.placement import Placement, below, fitting, place
-from pipeline.engine.watch import GenerationCancelled
+from pipeline.engine.pace import Pace
+from pipeline.engine.placement import Placement, below, fitting, place, torch_name
+from pipeline.engine.watch import GenerationCancelled, Watch
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.inputs import InputId
@@ -51,8 +52,8 @@ class Engine:
     def __init__(self, cache: Path, weights: Path | None = None, inputs: Path | None = None) -> None:
         """Pick the device: the best that torch can use, or the one that `DARKROOM_DEVICE` names.
 
-        `cache` is a folder for what can be made again, `weights` the one with LoRAs and VAEs, `inputs` the one with the
-        pictures that requests bring along. Raises `EngineFailed` when the named device is not here.
+        `cache` is a folder for what can be made again, `weights` the one with LoRAs, VAEs and upscalers, `inputs` the
+        one with the pictures that requests bring along. Raises `EngineFailed` when the named device is not here.
         """
         self._cache = cache
         self._stores = Stores(Shelf(weights or cache / "weights"), InputStore(inputs or cache / "inputs"))
@@ -102,8 +103,9 @@ class Engine:
         """
         left, versions = list(indices), self._report.versions
         if request.task == "enlarge":
-            device = self._report.hardware.best.label
-            yield from enlargements(request, record, left, versions, device, self._stores.inputs)
+            watch = Watch(left[0], Pace(1), emit, cancelled)
+            with self._guarded(record, "enlarging"):
+                yield from self._enlarged(request, record, left, watch)
             return
 
         def rest() -> Iterator[Picture]:
@@ -122,12 +124,21 @@ class Engine:
         return self._stores.inputs.put(Image.frombytes("RGB", size, picture.rgb))
 
     def release(self) -> None:
-        """Forget the loaded model and give its memory back."""
+        """Forget the loaded model and an upscaler's network, and give their memory back."""
         self._loaded = None
+        upscale.forget()
         gc.collect()
         heap.give_back()
         if self._report.hardware.best.kind != "cpu":
             torch.accelerator.empty_cache()
+
+    def _enlarged(
+        self, request: GenerationRequest, record: ModelRecord, indices: Sequence[int], watch: Watch
+    ) -> Iterator[Picture]:
+        best, stores = self._report.hardware.best, self._stores
+        enlarger = Enlarger.of(request, stores.shelf, torch_name(best.kind, best.index))
+        versions = self._report.versions
+        return enlargements(request, record, indices, versions, best.label, enlarger, stores.inputs, watch)
 
     def _attempts(
         self, record: ModelRecord, request: GenerationRequest, emit: Emit, attempt: Callable[[], Iterator[T]]

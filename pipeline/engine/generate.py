@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from pipeline.engine.brush import Brush
-from pipeline.engine.enlarge import enlarged
+from pipeline.engine.enlarge import Enlarger
 from pipeline.engine.extras import Used, applied
 from pipeline.engine.load import Emit, Loaded
 from pipeline.engine.noise import generator_of
@@ -64,16 +64,17 @@ def pictures(
     that it took `load_seconds` to load the model for them.
 
     A picture that the model's safety checker blanks is left out and said so. Raises `InvalidRequest` for an unknown
-    scheduler and for extras that do not fit, `EngineFailed` when every picture was blanked, `GenerationCancelled`
+    scheduler and for files that do not fit, `EngineFailed` when every picture was blanked, `GenerationCancelled`
     between steps, and what the libraries raise.
     """
     wish, work = Wish.of(request, loaded.record), work_of(request, loaded.record, stores.inputs)
+    enlarger = Enlarger.of(request, stores.shelf, loaded.placement.device)
     scheduler = scheduler_class(loaded.record, loaded.scheduler, request.scheduler)
     if warning := cut_off(loaded, wish.prompt):
         emit(Warned(message=warning))
     with applied(loaded.pipeline, loaded.record, request, stores.shelf) as extras:
         brush = Brush(loaded, wish, scheduler, _prompts(loaded, wish, emit))
-        job = _Job(request, brush, work, extras, versions, load_seconds)
+        job = _Job(request, brush, work, enlarger, extras, versions, load_seconds)
         yield from _kept(job, indices, emit, cancelled)
 
 
@@ -118,6 +119,7 @@ class _Job:
     request: GenerationRequest
     brush: Brush
     work: Work
+    enlarger: Enlarger | None
     extras: Used
     versions: dict[str, str]
     load_seconds: float
@@ -146,15 +148,16 @@ def _picture(job: _Job, index: int, watch: Watch) -> Picture | None:
 
 def _drawn(job: _Job, watch: Watch, noise: torch.Generator) -> Image.Image | None:
     """The picture after every call; None when the safety checker blanked it in one of them."""
-    work, brush = job.work, job.brush
+    work, brush, enlarger = job.work, job.brush, job.enlarger
     calls = (*work.calls, *work.refining)
-    picture = work.picture
+    tiles, picture = enlarger.tiles(work.drawn) if enlarger else 0, work.picture
     for place, call in enumerate(calls, start=1):
-        picture = brush.draw(call, picture, watch, noise, sum(map(brush.steps, calls[place:])))
+        rest = sum(map(brush.steps, calls[place:]))
+        picture = brush.draw(call, picture, watch, noise, rest + (tiles if place <= len(work.calls) else 0))
         if picture is None:
             return None
-        if work.upscale and place == len(work.calls):
-            picture = enlarged(picture, work.upscale)
+        if enlarger and place == len(work.calls):
+            picture = enlarger.enlarged(picture, watch, rest)
     return picture
 
 
@@ -184,6 +187,7 @@ def _recipe(job: _Job, index: int, drawn: Image.Image, seconds: float) -> Recipe
         loras=job.extras.loras,
         vae=job.extras.vae,
         **_worked_from(request, job.work, drawn.size),
+        upscaler=job.enlarger.used if job.enlarger else None,
         dtype=placement.dtype,
         device=placement.label,
         components=loaded.components,

@@ -99,6 +99,11 @@ def fitting(case: Case) -> set[tuple[object, ...]]:
     return {_of(rung).key for rung in ladder(case) if rung.fits}
 
 
+def torch_name(kind: str, index: int) -> str:
+    """A device as torch names it, such as `cuda:0`."""
+    return kind if kind in {"mps", "cpu"} else f"{kind}:{index}"
+
+
 def settle(pipeline: Any, placement: Placement) -> None:
     """Put a loaded diffusers pipeline where `placement` says, with diffusers' and accelerate's own calls."""
     device = torch.device(placement.device)
@@ -117,10 +122,10 @@ def settle(pipeline: Any, placement: Placement) -> None:
 
 
 def _of(plan: Plan) -> Placement:
-    names = {part.name: _torch_name(plan.kind, part.device) for part in plan.components}
+    names = {part.name: torch_name(plan.kind, part.device) for part in plan.components}
     return Placement(
         kind=plan.kind,
-        device=_torch_name(plan.kind, plan.index),
+        device=torch_name(plan.kind, plan.index),
         label=plan.device,
         dtype=plan.dtype,
         dtypes={part.name: part.dtype for part in plan.components if part.dtype != plan.dtype},
@@ -160,10 +165,6 @@ def _decode_in_tiles(vae: Any) -> None:
 def _streams(placement: Placement) -> bool:
     """Overlapping copies with computing needs streams, which only these two have."""
     return placement.kind in {"cuda", "xpu"}
-
-
-def _torch_name(kind: str, index: int) -> str:
-    return kind if kind in {"mps", "cpu"} else f"{kind}:{index}"
 
 
 def _torch_dtype(name: str) -> torch.dtype:

@@ -31,7 +31,7 @@ from pipeline.engine.quantize import keep_list, make_usable, quantization_config
 from pipeline.errors import ModelUnavailable
 from pipeline.models.files.selection import Components
 from pipeline.models.header import read_header
-from pipeline.models.own.identify import identify
+from pipeline.models.own.identify import an, identify
 from pipeline.models.registry import ModelRecord
 from pipeline.request import Precision
 
@@ -59,7 +59,7 @@ class SingleFile:
         except (OSError, ValueError) as error:
             raise self._broken(f"{file} cannot be read: {error}") from None
         if kind.refusal or kind.kind != "checkpoint":
-            raise self._broken(f"{file} {kind.refusal or f'is a {kind.kind}'}")
+            raise self._broken(f"{file} {kind.refusal or f'is {an(kind.kind)}'}")
         self._tensors: dict[str, torch.Tensor] = load_single_file_checkpoint(str(file))
 
     def load(

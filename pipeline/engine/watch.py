@@ -46,6 +46,12 @@ class Watch:
         self._before += self._done
         self._done = self._prior = 0
 
+    def tile(self, done: int, total: int, rest: int) -> None:
+        """A network has enlarged `done` of `total` tiles of the picture, which count as steps; the calls after that
+        will take `rest` steps. Raises `GenerationCancelled`."""
+        self._rest = rest
+        self._stepped(self._done + 1 + total - done, None, self._prior)
+
     def denoising(self, *_: Any) -> None:
         """The denoiser is called; what precedes its first call of a picture is not counted as denoising."""
         self.pace.denoising()

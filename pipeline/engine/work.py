@@ -9,11 +9,11 @@ hires fix             further calls over the enlarged picture, window by window
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from pipeline.inputs import Task, Upscale
+from pipeline.inputs import Task
 from pipeline.models.extent import asked_size, drawn_at_once, drawn_size, window_in
 from pipeline.models.registry import ModelRecord, SizeRule
 from pipeline.pictures.fit import Size, fitted, native_size, nearest_size
@@ -42,20 +42,24 @@ class Work:
     picture: Image.Image | None
     """What is begun with; None for words alone."""
     calls: tuple[Call, ...]
-    upscale: Upscale | None = None
     refining: tuple[Call, ...] = ()
     """What is called after the enlargement."""
+
+    @property
+    def drawn(self) -> Size:
+        """The size of the picture before it is enlarged."""
+        return self.picture.size if self.picture and self.calls[-1].patch else self.calls[-1].size
 
 
 def work_of(request: GenerationRequest, record: ModelRecord, inputs: InputStore) -> Work:
     """What `request` takes with the model of `record`. Raises `NotFound` when a picture is not in `inputs` any more."""
     picture, calls = _drawing(request, record, inputs)
-    upscale = request.upscale
+    work, upscale = Work(picture, calls), request.upscale
     if upscale is None or not upscale.strength:
-        return Work(picture, calls, upscale)
-    last = picture.size if picture and calls[-1].patch else calls[-1].size
-    size = last[0] * upscale.factor, last[1] * upscale.factor
-    return Work(picture, calls, upscale, tuple(_refining(size, record.size, upscale.strength)))
+        return work
+    width, height = work.drawn
+    size = width * upscale.factor, height * upscale.factor
+    return replace(work, refining=tuple(_refining(size, record.size, upscale.strength)))
 
 
 def _drawing(

@@ -90,14 +90,15 @@ def _check_is_picture(data: bytes) -> None:
 
 
 def _from_recipe(recipe: Recipe) -> Restored:
+    width, height = recipe.work_size or (recipe.width, recipe.height)
     fields = {
         "prompt": recipe.prompt,
         "negative_prompt": recipe.negative_prompt,
         "model": recipe.model,
         "num_inference_steps": recipe.num_inference_steps,
         "guidance_scale": recipe.guidance_scale,
-        "width": recipe.width,
-        "height": recipe.height,
+        "width": width,
+        "height": height,
         "seed": recipe.seed,
         "scheduler": recipe.scheduler,
         "quantization": recipe.quantization,
@@ -105,6 +106,7 @@ def _from_recipe(recipe: Recipe) -> Restored:
         "offload": recipe.offload,
         "loras": [{"name": use.name, "weight": use.weight} for use in recipe.loras],
         "vae": recipe.vae.name if recipe.vae else None,
+        "upscale": recipe.upscale if recipe.image is None else None,
     }
     if recipe.variation_seed is not None:
         fields |= {"variation_seed": recipe.variation_seed, "variation_strength": recipe.variation_strength}
@@ -163,6 +165,7 @@ _CALLED = {
     "negative_prompt": "The negative prompt",
     "loras": "The LoRAs",
     "vae": "The VAE",
+    "upscale": "The enlargement",
     "quantization": "Quantisation",
     "component_quantization": "Quantisation of components",
     "variation_seed": "The variation's seed",

@@ -22,6 +22,7 @@ from pipeline.models.finding import Finding
 from pipeline.models.own import add
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.registry import ROOT, ModelRecord, Registry
+from pipeline.models.upscalers import Upscaler, upscalers
 from pipeline.settings import Settings
 
 _PATIENCE = 15.0
@@ -134,6 +135,10 @@ class Library:
             self._fetcher.wait(record.id, timeout=_PATIENCE)
         freed = stored.remove(record, keep=[other for other in self.records if other.id != record.id])
         return freed + cache.clear(self._settings.cache, record.id)
+
+    def upscalers(self) -> list[Upscaler]:
+        """What can make a picture larger, usable or not; those of one's own are on the `shelf`."""
+        return upscalers(self.shelf)
 
     # -- quantised components -----------------------------------------------------------------------------------
 

@@ -124,6 +124,8 @@ class ModelRecord(_Data):
     """Where the figures of this record come from."""
     notes: tuple[str, ...] = ()
     """Pitfalls, shown to the user."""
+    upscaler: str = "lanczos"
+    """What makes its pictures larger best; pages offer that first."""
     examples: tuple[str, ...] = ()
     """Prompts to begin with, that this model draws well."""
 

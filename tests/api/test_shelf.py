@@ -1,4 +1,4 @@
-"""LoRAs and VAEs over HTTP."""
+"""LoRAs, VAEs and upscalers over HTTP."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from pipeline.studio import Studio
 from tests.api.conftest import client_of
+from tests.models.weight_files import COMPACT, write
 
 
 @pytest.fixture
@@ -47,3 +48,13 @@ def test_a_file_that_cannot_be_used_is_listed_with_the_reason(web: TestClient) -
 
 def test_an_empty_folder_is_an_empty_list(web: TestClient) -> None:
     assert web.get("/api/v1/vaes").json() == []
+
+
+def test_upscalers_are_listed_and_another_name_is_refused_under_its_field(web: TestClient, tmp_path: Path) -> None:
+    write(tmp_path / "weights/upscalers/sharp.safetensors", COMPACT)
+    listed = {one["name"]: one["factor"] for one in web.get("/api/v1/upscalers").json()}
+    assert listed == {"lanczos": None, "darkroom-x4": 4, "sharp": 2}
+    wish = {"prompt": "a house", "upscale": {"factor": 2, "upscaler": "blunt"}}
+    refused = web.post("/api/v1/jobs", json=wish)
+    assert (refused.status_code, refused.json()["field"]) == (404, "upscale")
+    assert web.get("/api/v1/jobs").json() == []

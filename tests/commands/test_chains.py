@@ -37,5 +37,7 @@ def test_a_chain_is_run_kept_and_run_again_with_other_words(shell):
 def test_a_stage_is_read_and_what_it_has_not_is_told():
     assert stage("") == {"model": None}
     assert stage("sdxl,upscale=2,strength=0.3") == {"model": "sdxl", "upscale": {"factor": "2"}, "strength": "0.3"}
+    enlarged = {"factor": "4", "upscaler": "darkroom-x4"}
+    assert stage("demo,upscale=4,upscaler=darkroom-x4") == {"model": "demo", "upscale": enlarged}
     with pytest.raises(InvalidRequest, match="“mask” is nothing that a stage has"):
         stage("sdxl,mask=1")

@@ -22,11 +22,14 @@ def test_a_picture_is_worked_from_and_made_again_from_its_file(shell, tmp_path):
         "7",
         "--upscale",
         "2",
+        "--upscaler",
+        "darkroom-x4",
         "--json",
     )
     assert code == 0, err
     made = json.loads(out)
     assert (made["recipe"]["width"], made["recipe"]["strength"]) == (128, 0.6)
+    assert made["recipe"]["upscaler"]["name"] == "darkroom-x4"
 
     code, out, err = shell("replay", made["path"], "--json")
     assert code == 0, err
@@ -50,3 +53,12 @@ def test_options_about_pictures_that_cannot_be_read_name_themselves(shell, tmp_p
         assert code == 2, err
         assert f"Error: {option}: " in err
     assert list(Path(tmp_path).glob("outputs/**/*seed*.png")) == []
+
+
+def test_an_upscaler_needs_a_factor_and_a_name_that_the_listing_has(shell):
+    listed = [one["name"] for one in json.loads(shell("models", "upscalers", "--json")[1])]
+    assert listed == ["lanczos", "darkroom-x4"]
+    assert "An upscaler alone enlarges nothing." in shell("generate", "x", "--upscaler", listed[1])[2]
+    code, _, err = shell("generate", "x", "--upscale", "2", "--upscaler", "magic")
+    assert code != 0
+    assert "Choose one of: lanczos, darkroom-x4." in err

@@ -171,7 +171,7 @@ def test_without_a_strength_an_enlargement_is_no_call(work: Worker) -> None:
     done = work(DEMO, upscale={"factor": 4})
     assert len(done.calls) == 1
     assert done.refining == ()
-    assert done.upscale is not None
+    assert done.drawn == (256, 256)
 
 
 def test_a_picture_that_is_gone_is_told(inputs: InputStore) -> None:

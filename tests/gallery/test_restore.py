@@ -11,6 +11,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.gallery import exif
 from pipeline.gallery.metadata import SAMPLERS, a1111_text, encode_png
 from pipeline.gallery.restore import Restored, read_settings
+from pipeline.inputs import Upscale
 from pipeline.request import MAX_SEED, GenerationRequest, LoraUse
 from tests.gallery.pictures import ORIGIN, make_picture, make_recipe
 
@@ -87,6 +88,14 @@ def test_a_picture_of_ours_gives_back_every_setting_and_has_nothing_to_say():
     restored = read_settings(png_bytes)
     assert (restored.source, restored.notes, restored.model_name) == ("darkroom", (), picture.recipe.model)
     assert GenerationRequest(**restored.fields) == picture.recipe.to_request()
+
+
+def test_an_enlarged_picture_of_ours_gives_back_its_size_before_and_the_enlargement():
+    upscale = Upscale(factor=2, upscaler="darkroom-x4")
+    picture = make_picture(work_size=(256, 256), upscale=upscale)
+    restored = read_settings(encode_png(picture, ORIGIN))
+    assert restored.fields["upscale"] == upscale
+    assert (restored.fields["width"], restored.fields["height"]) == (256, 256)
 
 
 def test_our_recipe_wins_over_the_text_beside_it():

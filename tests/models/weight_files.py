@@ -30,6 +30,17 @@ LORA_SD15: Shapes = {"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_
 LORA_SDXL: Shapes = {"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 2048)}
 VAE4: Shapes = {"encoder.conv_in.weight": (2, 3, 3, 3), "decoder.conv_in.weight": (2, 4, 3, 3)}
 VAE16: Shapes = {"encoder.conv_in.weight": (2, 3, 3, 3), "decoder.conv_in.weight": (2, 16, 3, 3)}
+COMPACT: Shapes = {
+    "body.0.weight": (4, 3, 3, 3),
+    "body.0.bias": (4,),
+    "body.1.weight": (4,),
+    "body.2.weight": (4, 4, 3, 3),
+    "body.2.bias": (4,),
+    "body.3.weight": (4,),
+    "body.4.weight": (12, 4, 3, 3),
+    "body.4.bias": (12,),
+}
+"""An upscaler that doubles."""
 
 
 def write(path: Path, shapes: Shapes, **metadata: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidRequest
+from pipeline.inputs import Upscale
 from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, LoraUse
@@ -84,6 +85,7 @@ def test_a_blank_form_asks_for_what_the_record_recommends() -> None:
         {"scheduler": "FlowMatchHeunDiscreteScheduler"},
         {"seed": 5, "variation_seed": 9, "variation_strength": 0.2},
         {"quantization": "nf4-full", "component_quantization": {"transformer": "none"}},
+        {"upscale": Upscale(factor=4, upscaler="sharp", strength=0.3)},
         {"loras": (LoraUse(name="ink", weight=0.5), LoraUse(name="film.v2")), "vae": "clear"},
     ],
 )

@@ -91,3 +91,15 @@ def test_a_result_is_worked_from_enlarged_and_leads_back_to_what_it_was_made_fro
     page.get_by_role("group", name="Made from", exact=True).get_by_role("button").click()
     expect(shown(page, "the parent")).to_have_attribute("width", "64")
     expect(page.get_by_role("group", name="Made from this").get_by_role("button")).to_have_count(1)
+
+
+def test_a_picture_is_drawn_and_enlarged_by_the_upscaler_of_its_model_in_one_go(page: Page, server: Server) -> None:
+    page.get_by_role("radio", name="× 2").click()
+    expect(page.get_by_role("combobox", name="Upscaler")).to_have_value("darkroom-x4")
+    expect(page.get_by_text("Becomes 128 × 128")).to_be_visible()
+    settled(page)
+    assert grave_violations(page) == []
+    generate(page, "a house twice as large")
+    expect(shown(page, "a house twice as large")).to_have_attribute("width", "128")
+    [image] = job(server, "a house twice as large")["images"]
+    assert image["recipe"]["upscaler"]["name"] == "darkroom-x4"

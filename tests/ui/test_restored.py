@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.gallery.restore import Restored
+from pipeline.inputs import Upscale
 from pipeline.studio import Studio
 from ui import form, restored
 
@@ -69,3 +70,10 @@ def test_a_lora_that_is_not_here_is_named(studio: Studio) -> None:
 
 def test_a_file_without_a_prompt_leaves_the_prompt_empty(studio: Studio) -> None:
     assert into_form(studio, seed=5).form["prompt"] == ""
+
+
+def test_an_enlargement_comes_back_with_its_upscaler_if_that_is_here(studio: Studio) -> None:
+    here, gone = (into_form(studio, upscale=Upscale(factor=2, upscaler=name)) for name in ("darkroom-x4", "sharp"))
+    assert (here.form["enlarge"], here.form["upscaler"], here.notes) == (2, "darkroom-x4", ())
+    assert gone.form["enlarge"] == 1
+    assert gone.notes == ("There is no upscaler sharp in the weights folder.",)

@@ -46,7 +46,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord
         _guidance(record)
         _seed(picture)
         _count()
-        enlarge.draw(record)
+        enlarge.draw(studio, record)
         chain.draw(studio, record)
         advanced.draw(studio, record)
     return record

@@ -1,4 +1,4 @@
-"""Whether the finished picture is enlarged, and drawn over at its new size."""
+"""Whether a picture is enlarged, by what, and whether it is drawn over at its new size."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Any
 
 import streamlit as st
 
+from pipeline.models.extent import finished_size
 from pipeline.models.registry import ModelRecord
+from pipeline.studio import Studio
 from ui import form
-from ui.parts import problems
+from ui.parts import problems, text
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 FACTORS = {1: "No", 2: "× 2", 4: "× 4"}
 
 
-def draw(record: ModelRecord) -> None:
-    """One row, and under it the strength for models that can draw over what is enlarged."""
+def draw(studio: Studio, record: ModelRecord) -> None:
+    """One row, and under it by what, the size that comes of it, and the strength for models that can draw over it."""
     st.segmented_control(
         "Enlarge",
         list(dict.fromkeys([*FACTORS, state.enlarge])),
@@ -27,7 +29,28 @@ def draw(record: ModelRecord) -> None:
         **KEEP,
     )
     with st.container():
+        if state.enlarge > 1:
+            choice(studio, record, "upscaler")
+            _becomes(record)
         if state.enlarge > 1 and form.refines(record):
             advice = "How much the model draws over afterwards at the new size, which brings detail; 0 is nothing."
             st.slider("Refine", 0.0, 0.6, step=0.05, key="refine", help=advice, **KEEP)
     problems.under("upscale")
+
+
+def choice(studio: Studio, record: ModelRecord, key: str) -> str:
+    """By what pictures of the model are enlarged, its own first; one that is not here any more stays chosen."""
+    sentences = {one.name: one.sentence for one in studio.models.upscalers() if not one.refusal}
+    chosen: str = state.setdefault(key, record.upscaler)
+    names = dict.fromkeys([record.upscaler, *sentences, chosen])
+    advice = " ".join(f"**{text.escaped(name)}**: {text.escaped(said)}" for name, said in sentences.items())
+    return str(st.selectbox("Upscaler", names, key=key, help=advice, **KEEP))
+
+
+def _becomes(record: ModelRecord) -> None:
+    """The size of the finished picture, once everything else in the form is right."""
+    place = st.container()
+    request = form.without_prompt(state, record)
+    if request is not None:
+        width, height = finished_size(request, record.size)
+        place.html(f'<p class="tokens left">Becomes {width} × {height}</p>')

@@ -11,7 +11,7 @@ from pipeline.models import schedulers
 from pipeline.request import Recipe
 from pipeline.studio import Studio
 from ui import actions, form
-from ui.parts import before_after, picture_path, source, text
+from ui.parts import before_after, enlarge, picture_path, source, text
 
 GALLERY = Path(__file__).parents[1] / "gallery.py"
 VARIATION = 0.15
@@ -150,9 +150,10 @@ def _more(image: SavedImage, studio: Studio, client: str) -> None:
 
 def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
     """What can be made from the picture itself."""
+    record = actions.record_of(studio, image)
     with st.container(horizontal=True, gap="xsmall", key="work-from"):
         with st.popover("Work from this", icon=":material/brush:", width="stretch", key="work-from-this"):
-            for way in form.ways(actions.record_of(studio, image)):
+            for way in form.ways(record):
                 st.button(
                     source.LONG_NAMES[way],
                     width="stretch",
@@ -161,13 +162,14 @@ def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
                     args=(studio, image, way),
                 )
         with st.popover("Enlarge", icon=":material/open_in_full:", width="stretch", key="enlarge-this"):
+            upscaler = enlarge.choice(studio, record, f"enlarge-with-{record.id}")
             for factor in (2, 4):
                 st.button(
                     f"× {factor} · {image.recipe.width * factor} × {image.recipe.height * factor}",
                     width="stretch",
                     key=f"enlarge-{factor}",
                     on_click=actions.enlarge,
-                    args=(studio, client, image, factor),
+                    args=(studio, client, image, factor, upscaler),
                 )
 
 

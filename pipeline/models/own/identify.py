@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.models.header import Header, TensorFacts
+from pipeline.models.own.networks import network_of
 from pipeline.models.registry import ModelRecord
 
-Kind = Literal["checkpoint", "lora", "vae", "controlnet", "embedding", "unknown"]
+Kind = Literal["checkpoint", "lora", "vae", "controlnet", "upscaler", "embedding", "unknown"]
 
 _DENOISER = "model.diffusion_model."
 _EMA = "model_ema."
@@ -48,7 +49,8 @@ class FileKind:
     kind: Kind
     family: str = ""
     variant: str = ""
-    """Of a checkpoint, where it matters: `refiner`, `playground-v2.5`, `sd35-medium`, `sd35-large` or `schnell`."""
+    """Of a checkpoint, where it matters: `refiner`, `playground-v2.5`, `sd35-medium`, `sd35-large` or `schnell`. Of an
+    upscaler its network: `compact` or `esrgan`."""
     precision: str = ""
     """`fp32`, `fp16`, `bf16` or `fp8`: that of most of its numbers."""
     channels: int = 0
@@ -58,6 +60,8 @@ class FileKind:
     """Of a checkpoint: how many text encoders are in it."""
     latent_channels: int = 0
     """Of a VAE."""
+    factor: int = 0
+    """Of an upscaler: how many times as wide and high it makes a picture."""
     rank: int = 0
     """Of a LoRA: its largest rank."""
     triggers: tuple[str, ...] = ()
@@ -85,9 +89,19 @@ def identify(header: Header) -> FileKind:
         return FileKind("vae", latent_channels=channels, precision=_precision(tensors.values()), family=_said(header))
     if any(name.startswith(("down_blocks.", "transformer_blocks.")) for name in tensors):
         return FileKind("unknown", refusal="is one component of a diffusers folder; add the whole folder instead")
+    if network := network_of(tensors):
+        refusal = "" if network.factor > 1 else "mends pictures without making them larger"
+        precision = _precision(tensors.values())
+        variant, factor = network.architecture, network.factor
+        return FileKind("upscaler", variant=variant, factor=factor, precision=precision, refusal=refusal)
     if _is_embedding(tensors):
         return FileKind("embedding", refusal="is a textual inversion, not a LoRA, a VAE or a checkpoint")
     return FileKind("unknown", refusal="is not of a kind that is known here")
+
+
+def an(kind: str) -> str:
+    """The name of a kind of file with its article."""
+    return f"an {kind}" if kind[0] in "eu" else f"a {kind}"
 
 
 def lacking(kind: FileKind, record: ModelRecord) -> tuple[str, ...]:

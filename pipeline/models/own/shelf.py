@@ -1,4 +1,5 @@
-"""A person's own weight files: `checkpoints/`, `loras/` and `vae/` in one folder, which are ComfyUI's names for them.
+"""A person's own weight files, in one folder: `checkpoints/`, `loras/` and `vae/`, which are ComfyUI's names for them,
+and `upscalers/`.
 
 A file's name is its path within its folder without the ending, such as `style/ink`. Requests only ever name what a
 listing found, so no name leads out of the folder. Links are followed, wherever they lead: whoever can put a link into
@@ -11,18 +12,28 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.models.files.selection import INDEX
 from pipeline.models.header import read_header
-from pipeline.models.own.identify import FileKind, identify
+from pipeline.models.own.identify import FileKind, an, identify
 from pipeline.models.own.templates import ENDING, PICKLE_REASON, PICKLED, of_file, of_folder
 from pipeline.models.registry import ModelRecord
 
-Wanted = Literal["checkpoint", "lora", "vae"]
-FOLDERS: dict[Wanted, str] = {"checkpoint": "checkpoints", "lora": "loras", "vae": "vae"}
-_CALLED: dict[Wanted, str] = {"checkpoint": "checkpoint", "lora": "LoRA", "vae": "VAE"}
+Wanted = Literal["checkpoint", "lora", "vae", "upscaler"]
+FOLDERS: dict[Wanted, str] = {"checkpoint": "checkpoints", "lora": "loras", "vae": "vae", "upscaler": "upscalers"}
+_CALLED: dict[Wanted, str] = {"checkpoint": "checkpoint", "lora": "LoRA", "vae": "VAE", "upscaler": "upscaler"}
+
+
+class Named(Protocol):
+    """Something in a listing."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Listed = TypeVar("Listed", bound=Named)
 
 _kinds: dict[tuple[str, int, int], FileKind] = {}
 """Path, time of change and size → what the file is, so that a page does not read headers again."""
@@ -61,6 +72,10 @@ class Shelf:
         """VAEs, by name; a diffusers folder counts as one. Files that cannot be used too, with the reason."""
         return self._files("vae")
 
+    def upscalers(self) -> list[ShelfFile]:
+        """Networks that make pictures larger, by name; files that cannot be used too, with the reason."""
+        return self._files("upscaler")
+
     def lora(self, name: str) -> ShelfFile:
         """The LoRA with that name. Raises `NotFound`, or `InvalidRequest` for a file that cannot be used."""
         return self._find("lora", name, "loras")
@@ -75,7 +90,7 @@ class Shelf:
         return sorted((_file(path, root, wanted) for path in _walk(root, skip)), key=lambda file: file.name.lower())
 
     def _find(self, wanted: Wanted, name: str, field: str) -> ShelfFile:
-        found = _named(self._files(wanted), name)
+        found = named(self._files(wanted), name)
         if len(found) == 1:
             if found[0].refusal:
                 raise InvalidRequest(f"“{name}” {found[0].refusal}.", "Choose another file.", field=field)
@@ -136,7 +151,7 @@ def _file(path: Path, root: Path, wanted: Wanted) -> ShelfFile:
     except OSError as error:
         kind, size = FileKind("unknown", refusal=f"cannot be read ({error.strerror or error})"), 0
     if not kind.refusal and kind.kind != wanted:
-        kind = replace(kind, refusal=f"is a {kind.kind}, not a {_CALLED[wanted]}")
+        kind = replace(kind, refusal=f"is {an(kind.kind)}, not {an(_CALLED[wanted])}")
     return ShelfFile(_name(path, root), path, kind, size)
 
 
@@ -161,8 +176,8 @@ def _name(path: Path, root: Path) -> str:
     return inside.with_suffix("").as_posix() if path.suffix.lower() == ENDING else inside.as_posix()
 
 
-def _named(files: list[ShelfFile], name: str) -> list[ShelfFile]:
-    """Those called `name`, or, if there are none, those whose last part is `name`."""
+def named(files: Sequence[Listed], name: str) -> list[Listed]:
+    """Those called `name`, or, if there are none, those whose last part is `name`. Case does not matter."""
     wanted = name.strip().lower()
     exact = [file for file in files if file.name.lower() == wanted]
     return exact or [file for file in files if file.name.lower().rsplit("/", 1)[-1] == wanted]

@@ -16,7 +16,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.files.selection import INDEX
 from pipeline.models.header import read_header
-from pipeline.models.own.identify import FileKind, identify, lacking
+from pipeline.models.own.identify import FileKind, an, identify, lacking
 from pipeline.models.registry import Licence, ModelRecord, StepRange
 
 ENDING = ".safetensors"
@@ -64,7 +64,7 @@ def of_file(path: Path, name: str, known: Sequence[ModelRecord]) -> ModelRecord:
     if kind.refusal:
         raise _refused(name, kind.refusal, "Choose another file.")
     if kind.kind != "checkpoint":
-        raise _refused(name, f"is a {kind.kind}, not a checkpoint", f"Put it into the folder for {kind.kind}s.")
+        raise _refused(name, f"is {an(kind.kind)}, not a checkpoint", f"Put it into the folder for {kind.kind}s.")
     template = _file_template(kind, name, known)
     return _file_record(path, name, kind, template, header.metadata)
 

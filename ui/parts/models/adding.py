@@ -39,8 +39,9 @@ def _files(studio: Studio) -> None:
     st.code(str(shelf.folder / FOLDERS["checkpoint"]), language=None)
     st.button("Look again", icon=":material/refresh:", key="look-again", width="stretch")
     st.html(_found("checkpoint", shelf.checkpoints()))
-    st.write(f"LoRAs go into `{FOLDERS['lora']}/` and VAEs into `{FOLDERS['vae']}/` beside it.")
-    st.html(_found("LoRA", shelf.loras()) + _found("VAE", shelf.vaes()))
+    folders = (f"LoRAs go into `{FOLDERS['lora']}/`", f"VAEs into `{FOLDERS['vae']}/`")
+    st.write(f"{', '.join(folders)} and upscalers into `{FOLDERS['upscaler']}/` beside it.")
+    st.html(_found("LoRA", shelf.loras()) + _found("VAE", shelf.vaes()) + _found("upscaler", shelf.upscalers()))
 
 
 def _found(kind: str, files: Sequence[ShelfFile]) -> str:
