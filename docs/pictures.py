@@ -4,6 +4,7 @@
     docs/assets/variations.jpg, schedulers.jpg              one setting at several values, all else the same
     docs/assets/strength.jpg, fit.jpg, mask.jpg,
     docs/assets/outpaint.jpg                                what is made from a picture
+    docs/assets/upscalers.jpg                               a piece of a scene, enlarged in several ways
     docs/assets/studio.png, studio-dark.png, phone.png      Create after a picture
     docs/assets/gallery.png, compare.png, lab.png …         the other pages, wide and on a phone
     docs/assets/mask.png, mask-phone.png, repainted.png     a part of a picture painted over, and what becomes of it
@@ -30,6 +31,8 @@ import httpx
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from demo.upscaler.data import FACTOR, draw, smaller
+from demo.upscaler.evaluate import METHODS
 from pipeline.models import schedulers
 from pipeline.settings import Settings
 from pipeline.studio import Studio
@@ -49,6 +52,8 @@ BOAT, BALLOON = "a red sailboat on a lake at sunset", "a yellow hot-air balloon 
 SIDES = {"left": 128, "right": 128}
 MASKED = (64, 40, 200, 210)
 """Left, top, right and bottom."""
+ENLARGED, PIECE = 5, (420, 380, 700, 660)
+"""A scene, and a part of it 1024 pixels wide: left, top, right and bottom."""
 FEW = 3
 """Steps, so few that schedulers differ."""
 RUN = "a ghost town in the style of a Wes Anderson movie"
@@ -93,6 +98,7 @@ def main() -> None:
         folder = Path(name)
         strips(folder)
         from_pictures(folder)
+        enlarged()
         with served(folder) as server, browser() as chromium:
             for prompt in BEFORE:
                 follow(server, prompt=prompt, seed=SEED)
@@ -165,6 +171,15 @@ def from_pictures(folder: Path) -> None:
             ("outpaint", {"from this": boat, "128 left, 128 right": drawn(LAKE, image=boat, outpaint=SIDES)}),
         ):
             strip(list(pictures.values()), list(pictures)).save(ASSETS / f"{name}.jpg", quality=88)
+
+
+def enlarged() -> None:
+    """A piece of a scene that no training saw: made smaller and enlarged in three ways, and as it was drawn."""
+    large = draw("validation", ENLARGED, FACTOR)
+    small = smaller(large, "box")
+    made = {name: enlarge(small, large.size) for name, enlarge in METHODS.items()} | {"drawn large": large}
+    pieces = [picture.crop(PIECE) for picture in made.values()]
+    strip(pieces, list(made)).save(ASSETS / "upscalers.jpg", quality=92)
 
 
 def veiled(picture: Image.Image, mask: Image.Image) -> Image.Image:
