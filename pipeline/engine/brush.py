@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import diffusers
 import torch
 from PIL import Image
 
+from pipeline.engine.derive import derived
 from pipeline.engine.load import Loaded
 from pipeline.engine.preview import Previewer
 from pipeline.engine.schedulers import fresh
@@ -20,9 +20,6 @@ from pipeline.engine.wish import Wish
 from pipeline.engine.work import Call
 from pipeline.inputs import Task
 from pipeline.pictures.patches import pasted
-
-_RESTING = ("_all_hooks", "_offload_device", "_offload_gpu_id", "hf_device_map")
-"""Where a diffusers pipeline notes how its components rest in main memory, or on which GPUs."""
 
 
 @dataclass
@@ -119,20 +116,6 @@ class Brush:
 def pipeline_for(loaded: Loaded, task: Task) -> Any:
     """The record's pipeline for `task`, with the components of the loaded one as they are now: quantised, placed, with
     their hooks, LoRAs and VAE."""
-    own = loaded.pipeline
     if task == "text":
-        return own
-    kind: Any = getattr(diffusers, loaded.record.pipelines[task])
-    held = {**own.config, **loaded.record.load_arguments, **own.components}
-    arguments: dict[str, Any] = {}
-    for name, parameter in inspect.signature(kind).parameters.items():
-        if name in held:
-            arguments[name] = held[name]
-        elif parameter.default is inspect.Parameter.empty:
-            arguments[name] = None
-    pipeline = kind(**arguments)
-    pipeline.set_progress_bar_config(disable=True)
-    for name in _RESTING:
-        if hasattr(own, name):
-            setattr(pipeline, name, getattr(own, name))
-    return pipeline
+        return loaded.pipeline
+    return derived(loaded, loaded.record.pipelines[task])

@@ -60,7 +60,7 @@ def load_component(
     """
     precision = settled(kind, precision, dtype)
     if precision == "none":
-        return LoadedComponent(_read(kind, folder, name, record, dtype=dtype, variant=variant or None), None)
+        return LoadedComponent(read_component(kind, folder, name, record, dtype=dtype, variant=variant or None), None)
     begun = time.perf_counter()
     config = quantization_config(kind, folder, precision, dtype, device)
     key = key_of(
@@ -71,7 +71,9 @@ def load_component(
         model = _kept(cache.find(key), kind, name, record, placing)
         cached = model is not None
         if model is None:
-            model = _read(kind, folder, name, record, quantization_config=config, variant=variant or None, **placing)
+            model = read_component(
+                kind, folder, name, record, quantization_config=config, variant=variant or None, **placing
+            )
     seconds = time.perf_counter() - begun
     if not cached:
         problem = cache.store(key, model, seconds)
@@ -86,12 +88,13 @@ def _kept(folder: Path | None, kind: type[Any], name: str, record: ModelRecord, 
     if folder is None:
         return None
     try:
-        return _read(kind, folder, name, record, **placing)
+        return read_component(kind, folder, name, record, **placing)
     except (OSError, SafetensorError):
         return None
 
 
-def _read(kind: type[Any], folder: Path, name: str, record: ModelRecord, **arguments: Any) -> Any:
+def read_component(kind: type[Any], folder: Path, name: str, record: ModelRecord, **arguments: Any) -> Any:
+    """The component as `arguments` of its class's `from_pretrained` say. Raises as `load_component`."""
     model, found = kind.from_pretrained(
         folder, output_loading_info=True, use_safetensors=True, local_files_only=True, **arguments
     )
