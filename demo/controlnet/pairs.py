@@ -24,7 +24,7 @@ from demo.scenes import Scene, is_held_out, sample_judge_scene, sample_scene
 from pipeline.pictures.edges import canny
 
 TRAIN_COUNT = 2048
-VALIDATION_COUNT = 128
+VALIDATION_COUNT = 64
 CHUNK = 32
 MIRRORED_SHARE = 0.33
 CROWDED_SHARE = 0.25

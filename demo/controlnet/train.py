@@ -37,7 +37,7 @@ DECAY_SHARE, FINAL_FRACTION = 0.4, 0.02
 EMA_DECAY = 0.997
 CAPTION_SHARE = 0.5
 """Part of the scenes that come with words; the others teach the net to say everything itself."""
-SAVE_EVERY = 100
+SAVE_EVERY = 200
 SIZE_LIMIT = 8_000_000
 
 
