@@ -1,4 +1,4 @@
-"""What goes beside a checkpoint: LoRAs and VAEs of one's own, and what makes pictures larger."""
+"""What goes beside a checkpoint: LoRAs and VAEs of one's own, ControlNets, and what makes pictures larger."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.access import StudioDep, in_thread
+from pipeline.models.controlnets import ControlNetRecord, Map
 from pipeline.models.own.shelf import ShelfFile
+from pipeline.models.registry import Licence
 from pipeline.models.upscalers import Upscaler
+from pipeline.studio import Studio
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
@@ -36,6 +39,26 @@ class UpscalerFacts(BaseModel):
     """Why it cannot be used, as a clause that follows its name; empty when it can."""
 
 
+class ControlNetFacts(BaseModel):
+    """A ControlNet, by the name that requests give it."""
+
+    id: str
+    name: str
+    maps: tuple[Map, ...]
+    """What it was trained to follow; empty when nobody has said."""
+    family: str
+    """The family of models that it is for; empty when its files do not tell."""
+    models: tuple[str, ...]
+    """The only models that it is for; empty when it does for all of its family."""
+    licence: Licence | None
+    """None for one's own."""
+    download_bytes: int
+    """0 where it is not known, and for one's own."""
+    notes: tuple[str, ...]
+    here: bool
+    """Whether its files are on this computer."""
+
+
 @router.get("/loras")
 async def loras(studio: StudioDep) -> list[WeightFile]:
     """The LoRAs in the `loras` folder, usable or not."""
@@ -56,6 +79,24 @@ async def upscalers(studio: StudioDep) -> list[UpscalerFacts]:
 
 def _of(one: Upscaler) -> UpscalerFacts:
     return UpscalerFacts(name=one.name, sentence=one.sentence, factor=one.factor, refusal=one.refusal)
+
+
+@router.get("/controlnets")
+async def controlnets(studio: StudioDep, model: str | None = None) -> list[ControlNetFacts]:
+    """The ControlNets that are known, and one's own in the `controlnet` folder; those for `model`, if it is named."""
+    return await in_thread(_controlnets, studio, model)
+
+
+def _controlnets(studio: Studio, model: str | None) -> list[ControlNetFacts]:
+    nets = studio.models.controlnets
+    chosen = nets.records if model is None else nets.fitting(studio.models.find(model))
+    return [_known(record) for record in chosen]
+
+
+def _known(record: ControlNetRecord) -> ControlNetFacts:
+    """Without its place: a path is nobody's business."""
+    facts = record.model_dump(include=set(ControlNetFacts.model_fields))
+    return ControlNetFacts(**facts, here=record.place is not None)
 
 
 def _told(file: ShelfFile) -> WeightFile:

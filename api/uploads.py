@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.access import StudioDep, in_thread
 from pipeline.errors import InvalidRequest, NotFound
-from pipeline.pictures.desk import Taken
+from pipeline.pictures.desk import Source, Taken
+from pipeline.pictures.edges import HIGH, LOW
+from pipeline.pictures.fit import Size
 from pipeline.studio import Studio
 
 PREFIX = "/api/v1/uploads"
@@ -22,8 +24,23 @@ FOREVER = "private, max-age=31536000, immutable"
 router = APIRouter(prefix=PREFIX, tags=["pictures to work from"])
 
 
+class Wanted(BaseModel):
+    """What is made of a file."""
+
+    kind: Literal["image", "mask", "edges"] = Field("image", alias="as")
+    low: float = Field(LOW, description="Of edges: the strength down to which a line goes on, 0 to 4.")
+    high: float = Field(HIGH, description="Of edges: the strength at which a line begins, 0 to 4.")
+    width: int | None = Field(None, ge=64, le=8192, description="Of edges: of the picture that will follow them.")
+    height: int | None = Field(None, ge=64, le=8192, description="Of edges: of the picture that will follow them.")
+
+    @property
+    def size(self) -> Size | None:
+        """The size at which edges are found; None for the file's own."""
+        return (self.width, self.height) if self.width and self.height else None
+
+
 class Upload(BaseModel):
-    """A picture that a request can name as its `image` or `mask`."""
+    """A picture that a request can name as its `image` or `mask`, or as a map of one of its `controls`."""
 
     id: str
     width: int
@@ -46,21 +63,20 @@ class Upload(BaseModel):
         }
     },
 )
-async def upload(
-    request: Request, studio: StudioDep, wanted: Annotated[Literal["image", "mask"], Query(alias="as")] = "image"
-) -> Upload:
-    """Bring a picture along: the body is the file. Of a mask, what is white is drawn anew."""
+async def upload(request: Request, studio: StudioDep, wanted: Annotated[Wanted, Query()]) -> Upload:
+    """Bring a picture along: the body is the file. Of a mask, what is white is drawn anew. As `edges`, the edges of the
+    picture are kept, a map for a ControlNet; what is a map already is an `image`."""
     data = await request.body()
     if not data:
         raise InvalidRequest("The file is empty.", "Send a picture as the body.", field="file")
-    take = studio.desk.take if wanted == "image" else studio.desk.take_mask
-    return Upload.of(await in_thread(take, data))
+    return Upload.of(await in_thread(_take, studio, data, wanted))
 
 
 @router.post("/from-image/{image_id}", status_code=201)
-async def from_gallery(image_id: str, studio: StudioDep) -> Upload:
-    """Take a picture of the gallery to work from."""
-    return Upload.of(await in_thread(_take_saved, studio, image_id))
+async def from_gallery(image_id: str, studio: StudioDep, wanted: Annotated[Wanted, Query()]) -> Upload:
+    """Take a picture of the gallery to work from, or its edges to follow."""
+    saved = await in_thread(studio.gallery.find, image_id)
+    return Upload.of(await in_thread(_take, studio, saved, wanted))
 
 
 @router.get("/{upload_id}", response_class=FileResponse)
@@ -73,5 +89,7 @@ async def file(upload_id: str, studio: StudioDep) -> Response:
     return FileResponse(path, 200, headers, "image/png", content_disposition_type="inline")
 
 
-def _take_saved(studio: Studio, image_id: str) -> Taken:
-    return studio.desk.take(studio.gallery.find(image_id))
+def _take(studio: Studio, source: Source, wanted: Wanted) -> Taken:
+    if wanted.kind == "edges":
+        return studio.desk.take_edges(source, wanted.low, wanted.high, wanted.size)
+    return studio.desk.take_mask(source) if wanted.kind == "mask" else studio.desk.take(source)

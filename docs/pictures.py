@@ -5,10 +5,12 @@
     docs/assets/strength.jpg, fit.jpg, mask.jpg,
     docs/assets/outpaint.jpg                                what is made from a picture
     docs/assets/upscalers.jpg                               a piece of a scene, enlarged in several ways
+    docs/assets/follow.jpg                                  what follows the edges of a picture
     docs/assets/studio.png, studio-dark.png, phone.png      Create after a picture
     docs/assets/gallery.png, compare.png, lab.png …         the other pages, wide and on a phone
     docs/assets/mask.png, mask-phone.png, repainted.png     a part of a picture painted over, and what becomes of it
     docs/assets/chain.png                                   a chain in the form, and what came of it
+    docs/assets/following.png                               the edges of a picture, and a result that follows them
     docs/assets/run.gif                                     a whole run, recorded in a browser
 
 Everything is the demo model's. Needs what the tests need: a browser.
@@ -36,6 +38,7 @@ from demo.upscaler.evaluate import METHODS
 from pipeline.models import schedulers
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.ui.bring import bring
 from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
 
 ASSETS = Path(__file__).with_name("assets")
@@ -50,6 +53,7 @@ ANOTHER = "a little town in the mountains at noon, snow"
 LAKE = "trees by a lake at sunset"
 BOAT, BALLOON = "a red sailboat on a lake at sunset", "a yellow hot-air balloon over a lake at sunset"
 SIDES = {"left": 128, "right": 128}
+FOLLOWED, FOLLOWING = "a red house in the mountains at noon", "a yellow house at sunset"
 MASKED = (64, 40, 200, 210)
 """Left, top, right and bottom."""
 ENLARGED, PIECE = 5, (420, 380, 700, 660)
@@ -99,6 +103,7 @@ def main() -> None:
         strips(folder)
         from_pictures(folder)
         enlarged()
+        along_edges(folder)
         with served(folder) as server, browser() as chromium:
             for prompt in BEFORE:
                 follow(server, prompt=prompt, seed=SEED)
@@ -106,6 +111,7 @@ def main() -> None:
             screenshots(chromium, server)
             repainting(chromium, server)
             chaining(chromium, server)
+            following(chromium, server, folder / "followed.png")
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,23 @@ def enlarged() -> None:
     made = {name: enlarge(small, large.size) for name, enlarge in METHODS.items()} | {"drawn large": large}
     pieces = [picture.crop(PIECE) for picture in made.values()]
     strip(pieces, list(made)).save(ASSETS / "upscalers.jpg", quality=92)
+
+
+def along_edges(folder: Path) -> None:
+    """The edges of a picture, and other words that follow them or do not."""
+    with Studio(demo_settings(folder)) as studio:
+        source = studio.generate(FOLLOWED, seed=SEED)[0].open()
+        source.save(folder / "followed.png")
+        edges = studio.desk.take_edges(source).id
+
+        def drawn(**fields: Any) -> Image.Image:
+            controls = [{"net": "demo-canny", "image": edges} | fields] if fields else []
+            return studio.generate(FOLLOWING, seed=SEED + 1, controls=controls)[0].open()
+
+        pictures = {"from this": source, "its edges": studio.inputs.get(edges), "without": drawn()}
+        pictures |= {f"scale {scale:g}": drawn(scale=scale) for scale in (0.5, 1.0, 1.5)}
+        pictures |= {"until half": drawn(end=0.5)}
+        strip(list(pictures.values()), list(pictures)).save(ASSETS / "follow.jpg", quality=88)
 
 
 def veiled(picture: Image.Image, mask: Image.Image) -> Image.Image:
@@ -316,6 +339,20 @@ def chaining(chromium: Browser, server: Server) -> None:
     settled(page)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=ASSETS / "chain.png")
+    page.context.close()
+
+
+def following(chromium: Browser, server: Server, source: Path) -> None:
+    """A picture is brought along, and other words follow its edges."""
+    page = opened(chromium, server, DESKTOP)
+    page.get_by_text("Follow a map").click()
+    bring(page, "A map, or a picture with edges", source.read_bytes())
+    page.get_by_alt_text("The map to follow").wait_for()
+    page.get_by_label("Prompt", exact=True).fill(FOLLOWING)
+    page.get_by_role("button", name="Generate image").click()
+    page.locator(f'.print img[alt="{FOLLOWING}"]').wait_for()
+    settled(page)
+    page.screenshot(path=ASSETS / "following.png")
     page.context.close()
 
 

@@ -44,10 +44,12 @@ class Door:
 
     def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
         record.check(request)
+        self._models.controlnets.check(record, request)
         self._check_size(request, record)
         if request.upscale is not None:
             find_upscaler(request.upscale.upscaler, self._models.shelf)
-        plan = plan_for(record, request, self._machine(), self._models.records)
+        beside = self._models.control_bytes(request)
+        plan = plan_for(record, request, self._machine(), self._models.records, beside)
         if not plan.possible:
             raise impossible(record, plan.sentence, plan.nearest)
         hub.check_available(record)

@@ -35,7 +35,8 @@ class Forecast:
         it needs. Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do."""
         waits, before, found = self._waits(client, first.id), "", list[Estimate]()
         for stage, record in stages(request, first, self._models.find):
-            plan = plan_for(record, stage, self._machine(), self._models.records)
+            beside = self._models.control_bytes(stage)
+            plan = plan_for(record, stage, self._machine(), self._models.records, beside)
             loaded = self._dispatcher.holds(record.id, plan.quantization) if not before else record.id == before
             found.append(estimate(stage, record, plan, self._pace(record, plan.device), loaded, waits))
             before = record.id

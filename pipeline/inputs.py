@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+MAX_CONTROLS = 4
 MAX_MARGIN = 4096
 MAX_FEATHER = 256
 
@@ -59,6 +60,23 @@ class Margins(_Part):
     def _somewhere(self) -> Self:
         if not (self.left or self.top or self.right or self.bottom):
             raise PydanticCustomError("no_margin", "Give at least one side some pixels")
+        return self
+
+
+class ControlUse(_Part):
+    """A ControlNet that takes part, and the map that it follows."""
+
+    net: FileName = Field(description="Name of the ControlNet, as the list of them tells it.", examples=["demo-canny"])
+    image: InputId = Field(description="The map: edges, depth or pose, as that net was trained with.")
+    scale: float = Field(1.0, ge=0, le=2, description="How strongly the map is followed; 1 is as trained.")
+    start: float = Field(0.0, ge=0, le=1, description="Part of the steps after which it begins.")
+    end: float = Field(1.0, ge=0, le=1, description="Part of the steps after which it ends.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            sentence = "A map cannot end before it begins: choose a start that is below the end"
+            raise PydanticCustomError("contradiction", sentence, {"field": "controls"})
         return self
 
 

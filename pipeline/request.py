@@ -15,9 +15,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from pipeline.errors import InvalidRequest
 from pipeline.inputs import (
+    MAX_CONTROLS,
     MAX_FEATHER,
     USUAL_STRENGTH,
     Area,
+    ControlUse,
     FileName,
     Fit,
     InputId,
@@ -134,11 +136,14 @@ class GenerationRequest(BaseModel):
     strength: float | None = Field(
         None, ge=0, le=1, description="How much of `image` is drawn anew; None is the usual, 0 only for an enlargement."
     )
-    fit: Fit = Field("crop", description="How `image` comes to the shape of width and height.")
+    fit: Fit = Field("crop", description="How `image` and maps come to the shape of width and height.")
     mask: InputId | None = Field(None, description="Which part of `image` is drawn anew: white is, black stays.")
     mask_feather: int = Field(0, ge=0, le=MAX_FEATHER, description="Pixels inside the mask's edge that go over.")
     mask_area: Area = Field("whole", description="Draw the whole picture, or the masked part at full resolution.")
     outpaint: Margins | None = Field(None, description="Pixels by which `image` is continued at its sides.")
+    controls: tuple[ControlUse, ...] = Field(
+        (), max_length=MAX_CONTROLS, description="ControlNets that take part, each with the map that it follows."
+    )
     upscale: Enlargement = None
     then: tuple[Stage, ...] = Field((), max_length=MAX_STAGES, description="What is made of each picture next.")
 
@@ -171,7 +176,8 @@ class GenerationRequest(BaseModel):
     @property
     def input_ids(self) -> tuple[str, ...]:
         """Every picture that it brings along."""
-        return tuple(dict.fromkeys(one for one in (self.image, self.mask) if one is not None))
+        brought = (self.image, self.mask, *(use.image for use in self.controls))
+        return tuple(dict.fromkeys(one for one in brought if one is not None))
 
     def stage(self, number: int, image: InputId) -> GenerationRequest:
         """What makes a picture of stage `number` of `then`, counted from 1, out of `image`, which is one of the stage
@@ -225,8 +231,8 @@ def _contradictions(request: GenerationRequest) -> Iterator[tuple[str, str]]:
                 yield field, "It needs an image to work from: give one, or leave this out"
     if request.strength == 0 and request.upscale is None:
         yield "strength", "At strength 0 the picture stays as it is: choose more, or an enlargement"
-    if request.strength == 0 and (request.mask or request.outpaint):
-        yield "strength", "At strength 0 nothing is drawn: choose more, or leave out mask and margins"
+    if request.strength == 0 and (request.mask or request.outpaint or request.controls):
+        yield "strength", "At strength 0 nothing is drawn: choose more, or leave out mask, margins and maps"
     if request.mask and request.outpaint:
         yield "outpaint", "A mask and margins at once are not possible: make one picture after the other"
     if request.mask and request.image and size_of(request.mask) != size_of(request.image):
@@ -303,6 +309,15 @@ class FileUse(BaseModel):
     """Of a LoRA."""
 
 
+class ControlUsed(ControlUse):
+    """A ControlNet that took part, and the map that it followed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sha256: str
+    """Of its weights."""
+
+
 class Recipe(BaseModel):
     """Everything that made one picture: the request with every default resolved, and the circumstances.
 
@@ -345,6 +360,7 @@ class Recipe(BaseModel):
     mask_feather: int = 0
     mask_area: Area = "whole"
     outpaint: Margins | None = None
+    controls: tuple[ControlUsed, ...] = ()
     upscale: Upscale | None = None
     upscaler: FileUse | None = None
     """The network that enlarged it; None where none did."""
@@ -397,6 +413,7 @@ class Recipe(BaseModel):
             "mask_feather": self.mask_feather,
             "mask_area": self.mask_area,
             "outpaint": self.outpaint,
+            "controls": [use.model_dump(exclude={"sha256"}) for use in self.controls],
             "upscale": self.upscale,
         }
         return parse_request(**(fields | changes))

@@ -104,8 +104,9 @@ class Studio:
     # -- pictures -----------------------------------------------------------------------------------------------
 
     def generate(self, prompt: str, **fields: Any) -> list[SavedImage]:
-        """Make pictures and wait for them; `fields` are those of `GenerationRequest`, where `image` and `mask` may be a
-        file, a Pillow image or a `SavedImage`. Raises as `submit` and `Job.result` do."""
+        """Make pictures and wait for them; `fields` are those of `GenerationRequest`, where `image`, `mask` and the
+        `image` of each of the `controls` may be a file, a Pillow image or a `SavedImage`. Raises as `submit` and
+        `Job.result` do."""
         return self.submit(parse_request(prompt=prompt, **self.desk.named(fields))).result()
 
     def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:
@@ -200,15 +201,17 @@ class Studio:
     def plan(self, request: GenerationRequest) -> Plan:
         """Whether `request` fits this machine, how it would run, and what it takes; nothing is loaded or fetched.
 
-        Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
+        Raises `UnknownModel`, `NotFound` for an unknown ControlNet, and `InvalidRequest` for what this device
+        cannot do.
         """
-        record = self._record(request)
-        return plan_for(record, request, self._hardware, self.models.records)
+        beside = self.models.control_bytes(request)
+        return plan_for(self._record(request), request, self._hardware, self.models.records, beside)
 
     def estimate(self, request: GenerationRequest, *, client: str = "python") -> Estimate:
         """How long `request` would take if `client` queued it now, and the memory that it needs.
 
-        Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do.
+        Raises `UnknownModel`, `NotFound` for an unknown ControlNet, and `InvalidRequest` for what this device
+        cannot do.
         """
         return self._forecast.of(request, self._record(request), client)
 
@@ -258,7 +261,8 @@ class Studio:
             return False
         try:
             parts = stages(row.request, self.models.find(row.model), self.models.find)
-            plans = [plan_for(record, stage, self._hardware, self.models.records) for stage, record in parts]
+            known, beside = self.models.records, self.models.control_bytes
+            plans = [plan_for(record, stage, self._hardware, known, beside(stage)) for stage, record in parts]
             return any(plan.spread for plan in plans)
         except DarkroomError:  # the worker will say so better
             return False

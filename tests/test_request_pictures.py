@@ -14,6 +14,8 @@ from tests.gallery.pictures import make_recipe
 PICTURE = "a" * 64 + "-640x480"
 MASK = "b" * 64 + "-640x480"
 RIGHT = {"right": 64}
+MAP = "c" * 64 + "-320x240"
+EDGES = {"net": "demo-canny", "image": MAP}
 
 
 def test_an_id_tells_the_size_of_its_picture() -> None:
@@ -62,6 +64,13 @@ def test_a_mere_enlargement_needs_no_words_and_all_else_does() -> None:
             "Mask and image must have one size, but have 64 × 48 and 640 × 480 pixels. Paint the mask on this image.",
         ),
         ({"image": PICTURE, "outpaint": {}}, "outpaint", "Give at least one side some pixels"),
+        (
+            {"image": PICTURE, "strength": 0, "upscale": {"factor": 2}, "controls": [EDGES]},
+            "strength",
+            "leave out mask",
+        ),
+        ({"controls": [EDGES | {"start": 0.6, "end": 0.4}]}, "controls", "A map cannot end before it begins."),
+        ({"controls": [EDGES] * 5}, "controls", "at most 4"),
         ({"image": "../../etc/passwd"}, "image", "image cannot be"),
         ({"image": PICTURE, "strength": 1.5}, "strength", "strength cannot be"),
         ({"upscale": {"factor": 5}}, "upscale", "upscale cannot be"),
@@ -76,8 +85,8 @@ def test_what_cannot_be_meant_is_refused_with_its_field_and_a_next_step(fields: 
 
 
 def test_every_picture_is_named_once() -> None:
-    request = parse_request(prompt="a house", image=PICTURE, mask=MASK)
-    assert request.input_ids == (PICTURE, MASK)
+    request = parse_request(prompt="a house", image=PICTURE, mask=MASK, controls=[EDGES, EDGES])
+    assert request.input_ids == (PICTURE, MASK, MAP)
 
 
 def test_a_recipe_makes_the_same_request_again_at_the_size_that_was_asked_of_the_model() -> None:
@@ -90,15 +99,17 @@ def test_a_recipe_makes_the_same_request_again_at_the_size_that_was_asked_of_the
         strength=0.7,
         fit="pad",
         upscale={"factor": 2},
+        controls=[EDGES | {"scale": 0.7, "start": 0.1, "end": 0.9}],
         width=512,
         height=256,
         seed=5,
     )
     brought = request.model_dump(include={"image", "mask", "mask_feather", "mask_area", "strength", "fit", "upscale"})
-    recipe = make_recipe(width=1280, height=960, work_size=(512, 256), **brought)
+    used = [use.model_dump() | {"sha256": "d" * 64} for use in request.controls]
+    recipe = make_recipe(width=1280, height=960, work_size=(512, 256), controls=used, **brought)
     again = Recipe.from_json(recipe.model_dump_json()).to_request()
     assert {name: getattr(again, name) for name in brought} == {name: getattr(request, name) for name in brought}
-    assert (again.width, again.height) == (512, 256)
+    assert (again.width, again.height, again.controls) == (512, 256, request.controls)
 
 
 def test_a_recipe_holds_how_the_picture_before_it_was_made() -> None:

@@ -20,11 +20,13 @@ from pipeline.pictures.desk import Taken
 from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
-from ui import form, labels, presets, restored, stages
+from ui import form, labels, maps, presets, restored, stages
 
 DOUBLE_CLICK_SECONDS = 1.0
 MORE = 4
 """Pictures that one click makes of a picture that is there."""
+ALONE = {"image": None, "mask": None, "outpaint": None, "controls": ()}
+"""Leaves out every picture that a recipe names."""
 state = st.session_state
 
 
@@ -57,7 +59,7 @@ def fill(studio: Studio, request: GenerationRequest) -> None:
         if all(map(studio.inputs.has, request.input_ids)):
             st.toast("The form has these settings now.", icon=":material/replay:")
         else:
-            state.update(form.no_picture())
+            state.update(form.no_picture() | maps.none())
             st.toast("The form has these settings, but the picture behind them is not kept any more.")
     except DarkroomError as error:
         state.problem = error.info
@@ -120,7 +122,7 @@ def record_of(studio: Studio, image: SavedImage) -> ModelRecord:
 
 def work_from(studio: Studio, image: SavedImage, way: str) -> None:
     """Work from a picture of the studio, with its own settings to begin with."""
-    fill(studio, image.recipe.to_request(image=None, strength=None, mask=None, outpaint=None, upscale=None, seed=-1))
+    fill(studio, image.recipe.to_request(**ALONE, strength=None, upscale=None, seed=-1))
     if state.problem is None:
         _take(studio, lambda: studio.desk.take(image), way)
 
@@ -216,9 +218,8 @@ def enlarge(studio: Studio, client: str, image: SavedImage, factor: int, upscale
 
     def queue() -> None:
         source = studio.desk.take(image).id
-        changes = {"image": source, "strength": 0, "mask": None, "outpaint": None, "num_images": 1}
         wish = {"factor": factor, "upscaler": upscaler}
-        _submit(studio, client, image.recipe.to_request(**changes, upscale=wish))
+        _submit(studio, client, image.recipe.to_request(**ALONE | {"image": source, "strength": 0, "upscale": wish}))
 
     _try(queue)
 

@@ -16,7 +16,7 @@ from pipeline.models import schedulers
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, parse_request
-from ui import stages
+from ui import maps, stages
 from ui.presets import NO_STYLE
 
 MAX_IMAGES = 4
@@ -179,6 +179,7 @@ def blank(record: ModelRecord) -> dict[str, Any]:
         "refine": 0.0,
         "stages": 0,
         **no_picture(),
+        **maps.none(),
         **defaults(record),
     }
 
@@ -190,7 +191,7 @@ def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> 
     form |= {precision_key(name): value for name, value in request.component_quantization.items()}
     form |= {weight_key(use.name): use.weight for use in request.loras}
     form["loras"] = [use.name for use in request.loras]
-    form |= _picture_of(request) | stages.of_request(request, record.id)
+    form |= _picture_of(request) | maps.filled(request) | stages.of_request(request, record.id)
     if form["scheduler"] in schedulers.of(record)[:1]:
         form["scheduler"] = OWN
     return form | sized((form["width"], form["height"]), record, max_pixels)
@@ -226,6 +227,7 @@ def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationReques
         offload=form["offload"],
         loras=[{"name": name, "weight": form.get(weight_key(name), 1.0)} for name in form["loras"]],
         vae=form["vae"],
+        controls=maps.to_controls(form, record),
         upscale=_upscale(form, record),
         then=stages.to_then(form),
         **picture,

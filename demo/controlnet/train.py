@@ -1,6 +1,7 @@
 """Trains the ControlNet on the frozen checkpoint: `python -m demo.controlnet.train --out runs/controlnet`.
 
-Stages: pairs (render, find edges, encode), steps, export. Stop at any time and run the same command again to go on.
+Stages: pairs (render, find edges, encode), steps, layout steps, export. Stop at any time and run the same command again
+to go on.
 Every random draw of a step depends only on the step number, so a resumed run repeats the same batches.
 """
 
@@ -11,6 +12,7 @@ import inspect
 import logging
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -29,7 +31,10 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 LAYERS = 2
 """The base spreads these over its five blocks: the first serves three, the second one. A third would serve none."""
-STEPS = 2500
+STEPS, LAYOUT_STEPS = 2500, 1500
+LAYOUT_SHARE, LAYOUT_FROM = 0.75, 0.7
+"""In the layout steps, the part of a batch whose noise is above that level. There a picture is laid out; the usual
+levels seldom reach it, so the first steps teach the net details."""
 BATCH = 8
 RATE = 1e-3
 WARMUP_STEPS = 100
@@ -79,6 +84,13 @@ class Split:
         return self.pictures[rows].float(), self.edges[rows].float(), captions
 
 
+def layout_levels(count: int, generator: torch.Generator) -> Tensor:
+    """Noise levels (N,) of a batch of the layout steps: most of them high, the rest as usual."""
+    high = round(LAYOUT_SHARE * count)
+    levels = LAYOUT_FROM + (1 - LAYOUT_FROM) * torch.rand(high, generator=generator)
+    return torch.cat([levels, noise_levels(count - high, generator)])
+
+
 def _words(rng: random.Random, scene: Scene) -> str:
     return describe(rng, scene) if rng.random() < CAPTION_SHARE else ""
 
@@ -86,8 +98,9 @@ def _words(rng: random.Random, scene: Scene) -> str:
 class Trainer:
     """The net with its optimiser, moving average and step counter, saved and restored together."""
 
-    def __init__(self, out: Path, total: int) -> None:
-        self.state, self.total, self.step = out / "state.pt", total, 0
+    def __init__(self, out: Path, steps: int, layout_steps: int) -> None:
+        self.state, self.step = out / "state.pt", 0
+        self.steps, self.layout_steps, self.total = steps, layout_steps, steps + layout_steps
         self.pipeline = StableDiffusion3Pipeline.from_pretrained(CHECKPOINT, vae=None, dtype=torch.float32)
         self.base = self.pipeline.transformer.requires_grad_(False)
         torch.manual_seed(0)
@@ -99,10 +112,16 @@ class Trainer:
         if self.state.exists():
             self._load()
 
-    def loss(self, batch: tuple[Tensor, Tensor, list[str]], generator: torch.Generator, scale: float = 1.0) -> Tensor:
+    def loss(
+        self,
+        batch: tuple[Tensor, Tensor, list[str]],
+        generator: torch.Generator,
+        scale: float = 1.0,
+        levels: Callable[[int, torch.Generator], Tensor] = noise_levels,
+    ) -> Tensor:
         """Flow loss: the base, steered by the net, predicts noise minus latent from their mixture."""
         latents, edges, captions = batch
-        sigma = noise_levels(len(latents), generator)
+        sigma = levels(len(latents), generator)
         noise = torch.randn(latents.shape, generator=generator)
         mixed = torch.lerp(latents, noise, sigma[:, None, None, None])
         context, pooled = self._text(captions)
@@ -135,11 +154,14 @@ class Trainer:
                 log.info("step %5d  held-out loss %.4f (moving average), %.4f without", self.step, with_net, without)
 
     def _one_step(self) -> float:
-        self.optimiser.param_groups[0]["lr"] = RATE * rate_factor(self.step, self.total)
+        layout = self.step >= self.steps
+        place = (self.step - self.steps, self.layout_steps) if layout else (self.step, self.steps)
+        self.optimiser.param_groups[0]["lr"] = RATE * rate_factor(*place)
         self.optimiser.zero_grad(set_to_none=True)
         rng, generator = random.Random(self.step), torch.Generator().manual_seed(self.step)
         rows = [rng.randrange(len(self.train.scenes)) for _ in range(BATCH)]
-        loss = self.loss(self.train.batch(rows, rng), generator)
+        levels = layout_levels if layout else noise_levels
+        loss = self.loss(self.train.batch(rows, rng), generator, levels=levels)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimiser.step()
@@ -193,6 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for pairs, state and the log")
     parser.add_argument("--steps", type=int, default=STEPS, help="how many steps; the rate decays over the last part")
+    parser.add_argument("--layout-steps", type=int, default=LAYOUT_STEPS, help="the same of those for the layout")
     parser.add_argument("--processes", type=int, default=1, help="how many encode the pairs at once")
     parser.add_argument("--weights", type=Path, default=HERE, help="where to export")
     options = parser.parse_args()
@@ -201,7 +224,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     for split, count in (("train", TRAIN_COUNT), ("validation", VALIDATION_COUNT)):
         prepare_split(options.out / "pairs", split, count, options.processes)
-    trainer = Trainer(options.out, options.steps)
+    trainer = Trainer(options.out, options.steps, options.layout_steps)
     trainer.run()
     log.info("exported %.2f MB", export(trainer.state, options.weights) / 1e6)
 

@@ -10,7 +10,19 @@ import typer
 
 from pipeline.commands.chains import stage
 from pipeline.commands.display import JobDisplay
-from pipeline.commands.options import UPSCALER, Json, components, lora, margins, open_studio, option, upscale
+from pipeline.commands.options import (
+    UPSCALER,
+    Canny,
+    Json,
+    components,
+    control,
+    lora,
+    margins,
+    open_studio,
+    option,
+    upscale,
+    with_edges,
+)
 from pipeline.errors import DarkroomError
 from pipeline.events import LAST, Event, Failed
 from pipeline.inputs import Area, Fit
@@ -42,6 +54,8 @@ def generate(
     mask_feather: Annotated[int, option("mask_feather")] = 0,
     mask_area: Annotated[Area, option("mask_area")] = "whole",
     outpaint: Annotated[str | None, option("outpaint")] = None,
+    controls: Annotated[list[str] | None, option("controls")] = None,
+    canny: Canny = False,
     enlarge: Annotated[str | None, option("upscale")] = None,
     upscaler: Annotated[str | None, UPSCALER] = None,
     then: Annotated[list[str] | None, option("then")] = None,
@@ -73,12 +87,14 @@ def generate(
         "mask_feather": mask_feather,
         "mask_area": mask_area,
         "outpaint": margins(outpaint) if outpaint else None,
+        "controls": [control(text) for text in controls or []],
         "upscale": upscale(enlarge, upscaler),
         "then": [stage(text) for text in then or []],
     }
     with closing(open_studio()) as studio, JobDisplay(as_json) as display:
+        given = with_edges(fields, studio) if canny else fields
         kept = studio.chains.find(chain).request.model_dump() if chain else {}
-        request = parse_request(**kept | _said(studio.desk.named(fields)))
+        request = parse_request(**kept | _said(studio.desk.named(given)))
         if request.model is None:
             display.note(studio.default.reason)
         follow(studio.submit(request, client="shell"), display)
@@ -88,7 +104,7 @@ def generate(
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
     """Those that are not as they come."""
-    usual = GenerationRequest.model_construct(prompt="").model_dump() | {"then": []}
+    usual = GenerationRequest.model_construct(prompt="").model_dump() | {"then": [], "controls": []}
     return {name: value for name, value in fields.items() if name == "prompt" or value != usual[name]}
 
 

@@ -5,6 +5,8 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -37,6 +39,7 @@ OPTIONS = {
     "mask_feather": "--mask-feather",
     "mask_area": "--mask-area",
     "outpaint": "--outpaint",
+    "controls": "--control",
     "upscale": "--upscale",
     "then": "--then",
 }
@@ -49,9 +52,13 @@ METAVARS = {
     "image": "FILE",
     "mask": "FILE",
     "outpaint": "LEFT,TOP,RIGHT,BOTTOM",
+    "controls": "NET=FILE[:SCALE[:START:END]]",
     "upscale": "FACTOR[:STRENGTH]",
     "then": "MODEL[,KEY=VALUE…]",
 }
+
+_CONTROL = re.compile(r"(?P<net>[^=]+)=(?P<file>.+?)(:(?P<scale>[0-9.]+)(:(?P<start>[0-9.]+):(?P<end>[0-9.]+))?)?")
+"""A file's own colons stay in its name where no numbers follow."""
 
 
 def option(field: str) -> Any:
@@ -62,6 +69,9 @@ def option(field: str) -> Any:
 
 
 UPSCALER = typer.Option("--upscaler", help=Upscale.model_fields["upscaler"].description, metavar="NAME")
+Canny = Annotated[
+    bool, typer.Option("--canny", help="Find edges in the pictures of --control, which are maps otherwise.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Registry id or a unique short form of it.")]
 
@@ -95,6 +105,26 @@ def margins(text: str) -> Margins:
     except ValueError:
         message = f"“{text}” names no margins."
         raise InvalidRequest(message, "Write four numbers of pixels, such as 0,0,128,0.", field="outpaint") from None
+
+
+def control(text: str) -> dict[str, Any]:
+    """What `NET=FILE[:SCALE[:START:END]]` means, as a `ControlUse` whose map is a file; raises `InvalidRequest`."""
+    if (match := _CONTROL.fullmatch(text)) is None:
+        remedy = (
+            "Write NET=FILE, and after a colon how strongly and in which part of the steps: demo-canny=a.png:0.8:0:0.5."
+        )
+        raise InvalidRequest(f"“{text}” names no ControlNet with a map.", remedy, field="controls")
+    numbers = {name: match[name] for name in ("scale", "start", "end") if match[name]}
+    return {"net": match["net"], "image": Path(match["file"]), **numbers}
+
+
+def with_edges(fields: dict[str, Any], studio: Studio) -> dict[str, Any]:
+    """`fields` of a request with the edges of the pictures of its `controls` in their place, found at the size that
+    will be drawn. Raises as `Desk.take_edges` does, and `UnknownModel`."""
+    record = studio.models.find(fields["model"]) if fields["model"] else studio.default.record
+    size = fields["width"] or record.size.native[0], fields["height"] or record.size.native[1]
+    maps = [use | {"image": studio.desk.take_edges(use["image"], size=size).id} for use in fields["controls"]]
+    return fields | {"controls": maps}
 
 
 def upscale(text: str | None, upscaler: str | None) -> Upscale | None:

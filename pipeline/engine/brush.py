@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from pipeline.engine.control import Guided
 from pipeline.engine.derive import derived
 from pipeline.engine.load import Loaded
 from pipeline.engine.preview import Previewer
@@ -18,8 +19,9 @@ from pipeline.engine.schedulers import fresh
 from pipeline.engine.watch import Watch
 from pipeline.engine.wish import Wish
 from pipeline.engine.work import Call
-from pipeline.inputs import Task
-from pipeline.pictures.patches import pasted
+from pipeline.inputs import Fit, Task
+from pipeline.pictures.fit import Size, fitted
+from pipeline.pictures.patches import Box, pasted
 
 
 @dataclass
@@ -32,6 +34,10 @@ class Brush:
     """Class of the scheduler of the only or last stage."""
     prompts: Mapping[str, Any]
     """Arguments of the pipelines that say what to draw."""
+    guided: Guided | None = None
+    """The same model with the request's ControlNets beside it."""
+    fit: Fit = "crop"
+    """How maps come to the shape of the picture."""
     _pipelines: dict[Task, Any] = field(default_factory=dict)
     scheduler_used: Any = None
     """The scheduler of the last call."""
@@ -42,11 +48,14 @@ class Brush:
         """`picture` after `call`, mode RGB; None when the model's safety checker blanked it. The calls after this one
         will take `rest` steps."""
         if call.patch is None or picture is None:
-            return self._called(call, {} if picture is None else {"image": picture}, watch, noise, rest)
-        given = {"image": picture.crop(call.patch.window).resize(call.size, Image.Resampling.LANCZOS)}
+            maps = [fitted(image, call.size, self.fit) for image in self._maps(call)]
+            return self._called(call, {} if picture is None else {"image": picture}, maps, watch, noise, rest)
+        seen = partial(_seen, window=call.patch.window, size=call.size)
+        given = {"image": seen(picture)}
         if call.task == "inpaint":
             given["mask_image"] = call.patch.mask.resize(call.size, Image.Resampling.NEAREST)
-        drawn = self._called(call, given, watch, noise, rest)
+        maps = [seen(fitted(image, picture.size, self.fit)) for image in self._maps(call)]
+        drawn = self._called(call, given, maps, watch, noise, rest)
         if drawn is None:
             return None
         return pasted(picture, call.patch, drawn.resize(call.patch.size, Image.Resampling.LANCZOS))
@@ -62,12 +71,19 @@ class Brush:
             torch.accelerator.synchronize()
 
     def _called(
-        self, call: Call, given: Mapping[str, Any], watch: Watch, noise: torch.Generator, rest: int
+        self,
+        call: Call,
+        given: Mapping[str, Any],
+        maps: Sequence[Image.Image],
+        watch: Watch,
+        noise: torch.Generator,
+        rest: int,
     ) -> Image.Image | None:
-        pipeline, family = self._pipeline(call.task), self.loaded.family
+        guided, family = self.guided if maps else None, self.loaded.family
+        pipeline = guided.pipeline(call.task) if guided else self._pipeline(call.task)
         schedulers = {name: fresh(type(own), own) for name, own in self.loaded.schedulers.items()}
         family.set_schedulers(pipeline, schedulers | {"scheduler": fresh(self.scheduler, self.loaded.scheduler)})
-        arguments = self._arguments(pipeline, call)
+        arguments = self._arguments(pipeline, call) | (guided.arguments(pipeline, maps) if guided else {})
         watch.begin_call(self._previewer(pipeline, call), rest)
         callbacks = watch.callbacks(pipeline, self._last_stage_steps(call, arguments["num_inference_steps"]))
         with family.watched(pipeline, watch.denoising), family.calling(pipeline):
@@ -78,6 +94,10 @@ class Brush:
         self.scheduler_used = pipeline.scheduler
         blanked = any(getattr(result, "nsfw_content_detected", None) or ())
         return None if blanked else result.images[0].convert("RGB")
+
+    def _maps(self, call: Call) -> list[Image.Image]:
+        """Those that `call` follows, whole."""
+        return self.guided.maps if self.guided and call.guided else []
 
     def _last_stage_steps(self, call: Call, of: int) -> int:
         return of if call.task == "text" else self.loaded.family.steps(of, call.strength)
@@ -95,7 +115,7 @@ class Brush:
         return Previewer(self.loaded.projection, pipeline.scheduler, unpack)
 
     def _arguments(self, pipeline: Any, call: Call) -> dict[str, Any]:
-        """By the pipeline's signature where pipelines for pictures take less than the one for words."""
+        """By the pipeline's signature where those for pictures and maps take less than the one for words."""
         record, wish = self.loaded.record, self.wish
         accepted = inspect.signature(pipeline.__call__).parameters
         arguments = {
@@ -107,10 +127,15 @@ class Brush:
             "width": call.size[0],
             "height": call.size[1],
         }
-        if call.task == "text":
+        if pipeline is self.loaded.pipeline:
             return arguments
         arguments["strength"] = call.strength
         return {name: value for name, value in arguments.items() if name in accepted}
+
+
+def _seen(image: Image.Image, window: Box, size: Size) -> Image.Image:
+    """What of a whole picture the model sees of that size."""
+    return image.crop(window).resize(size, Image.Resampling.LANCZOS)
 
 
 def pipeline_for(loaded: Loaded, task: Task) -> Any:

@@ -1,8 +1,8 @@
 """ControlNets: put beside a loaded model for one job, and taken away again.
 
-    with controlled(loaded, controls) as guided:
+    with followed(loaded, request, stores.shelf.folder, stores.inputs) as guided:
         pipeline = guided.pipeline("text")
-        pipeline(**arguments, **guided.arguments(pipeline, size), generator=noise)
+        pipeline(**arguments, **guided.arguments(pipeline, guided.maps), generator=noise)
 
 Afterwards the model is as it was. A net of another kind, or of other widths than the model's, is refused by its
 configuration, before any weights are read.
@@ -10,10 +10,12 @@ configuration, before any weights are read.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -24,11 +26,14 @@ from PIL import Image
 
 from pipeline.engine.component import read_component
 from pipeline.engine.derive import derived
+from pipeline.engine.extras import sha256_of
 from pipeline.engine.load import Loaded
 from pipeline.engine.placement import Placement, settle
 from pipeline.inputs import Task
 from pipeline.models.control_fit import Net
-from pipeline.models.controlnets import ControlFamily, family_for
+from pipeline.models.controlnets import ControlFamily, ControlNets, family_for, net_in
+from pipeline.pictures.store import InputStore
+from pipeline.request import ControlUsed, GenerationRequest
 
 _HOOKED = {"model", "sequential"}
 """Ways to rest in main memory that hang hooks on every component of one pipeline."""
@@ -55,6 +60,16 @@ class Guided:
         self._loaded, self._controls, self._nets = loaded, controls, nets
         self._pipelines: dict[Task, Any] = {}
 
+    @property
+    def maps(self) -> list[Image.Image]:
+        """Of every net, whole."""
+        return [control.image for control in self._controls]
+
+    @property
+    def digests(self) -> list[str]:
+        """SHA-256 of every net's weights."""
+        return [_digest(control.net) for control in self._controls]
+
     def pipeline(self, task: Task) -> Any:
         """The family's ControlNet pipeline for `task`, which shares the model's components. Raises `InvalidRequest`
         when there is none."""
@@ -67,22 +82,49 @@ class Guided:
             self._pipelines[task] = pipeline
         return self._pipelines[task]
 
-    def arguments(self, pipeline: Any, size: tuple[int, int]) -> dict[str, Any]:
-        """What a call of `pipeline` is told of the nets; their maps are stretched to `size`, the one drawn at.
+    def arguments(self, pipeline: Any, maps: Sequence[Image.Image]) -> dict[str, Any]:
+        """What a call of `pipeline` is told of the nets; `maps` are theirs, at the size that is drawn at.
 
         By its signature: pipelines for words of the oldest families call the map `image`, and some know no beginning
         and no end.
         """
         accepted = inspect.signature(pipeline.__call__).parameters
-        maps = [control.image.convert("RGB").resize(size, Image.Resampling.LANCZOS) for control in self._controls]
         told: dict[str, list[Any]] = {
-            "control_image" if "control_image" in accepted else "image": maps,
+            "control_image" if "control_image" in accepted else "image": list(maps),
             "controlnet_conditioning_scale": [control.scale for control in self._controls],
             "control_guidance_start": [control.start for control in self._controls],
             "control_guidance_end": [control.end for control in self._controls],
         }
         alone = len(self._controls) == 1
         return {name: values[0] if alone else values for name, values in told.items() if name in accepted}
+
+
+@contextmanager
+def followed(loaded: Loaded, request: GenerationRequest, weights: Path, inputs: InputStore) -> Iterator[Guided | None]:
+    """Hold the nets of `request` beside the model while the context lasts; None where it names none.
+
+    One's own nets are in `weights`, maps in `inputs`. Raises what `ControlNets.check` and `controlled` do, and
+    `NotFound` for a map that is not kept any more.
+    """
+    if not request.controls:
+        yield None
+        return
+    nets = ControlNets.read(weights)
+    nets.check(loaded.record, request)
+    controls = [
+        Control(net_in(nets.find(use.net)), inputs.get(use.image).convert("RGB"), use.scale, use.start, use.end)
+        for use in request.controls
+    ]
+    with controlled(loaded, controls) as guided:
+        yield guided
+
+
+def used(request: GenerationRequest, guided: Guided | None) -> tuple[ControlUsed, ...]:
+    """The nets of `request` as recipes say them."""
+    digests = guided.digests if guided else []
+    return tuple(
+        ControlUsed(**use.model_dump(), sha256=digest) for use, digest in zip(request.controls, digests, strict=True)
+    )
 
 
 @contextmanager
@@ -102,6 +144,12 @@ def controlled(loaded: Loaded, controls: Sequence[Control]) -> Iterator[Guided]:
     finally:
         if loaded.placement.offload in _HOOKED:
             settle(loaded.pipeline, loaded.placement)  # the hooks again as its own pipeline wants them
+
+
+def _digest(net: Net) -> str:
+    """SHA-256 of the net's weights; of several files, that of theirs."""
+    each = [sha256_of(net.folder / name) for name in net.files]
+    return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()
 
 
 def _loaded(net: Net, loaded: Loaded, family: ControlFamily) -> Any:

@@ -34,6 +34,7 @@ from pipeline.engine.watch import GenerationCancelled, Watch
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
 from pipeline.inputs import InputId
+from pipeline.models.controlnets import ControlNets
 from pipeline.models.hardware import Device, EngineReport, Hardware
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.planning.ladder import Case
@@ -183,7 +184,10 @@ class Engine:
 
     def _case(self, record: ModelRecord, request: GenerationRequest) -> Case:
         """`request` on this device, with the sizes of the model's files as far as they are here."""
-        return Case(record, request, self._report.hardware, component_sizes(record))
+        sizes, beside = component_sizes(record), 0
+        if request.controls:
+            beside = ControlNets.read(self._stores.shelf.folder).bytes(request)
+        return Case(record, request, self._report.hardware, sizes, beside)
 
     def _placement(self, case: Case) -> Placement:
         """The best placement, of those below the ones that ran out of memory with no larger picture."""

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from pipeline.engine.brush import Brush
+from pipeline.engine.control import followed, used
 from pipeline.engine.enlarge import Enlarger
 from pipeline.engine.extras import Used, applied
 from pipeline.engine.load import Emit, Loaded
@@ -72,8 +73,11 @@ def pictures(
     scheduler = scheduler_class(loaded.record, loaded.scheduler, request.scheduler)
     if warning := cut_off(loaded, wish.prompt):
         emit(Warned(message=warning))
-    with applied(loaded.pipeline, loaded.record, request, stores.shelf) as extras:
-        brush = Brush(loaded, wish, scheduler, _prompts(loaded, wish, emit))
+    with (
+        applied(loaded.pipeline, loaded.record, request, stores.shelf) as extras,
+        followed(loaded, request, stores.shelf.folder, stores.inputs) as guided,
+    ):
+        brush = Brush(loaded, wish, scheduler, _prompts(loaded, wish, emit), guided, request.fit)
         job = _Job(request, brush, work, enlarger, extras, versions, load_seconds)
         yield from _kept(job, indices, emit, cancelled)
 
@@ -186,6 +190,7 @@ def _recipe(job: _Job, index: int, drawn: Image.Image, seconds: float) -> Recipe
         offload=placement.offload,
         loras=job.extras.loras,
         vae=job.extras.vae,
+        controls=used(request, job.brush.guided),
         **_worked_from(request, job.work, drawn.size),
         upscaler=job.enlarger.used if job.enlarger else None,
         dtype=placement.dtype,
@@ -200,8 +205,8 @@ def _recipe(job: _Job, index: int, drawn: Image.Image, seconds: float) -> Recipe
 
 def _worked_from(request: GenerationRequest, work: Work, size: Size) -> dict[str, Any]:
     """What a recipe says of the pictures that took part."""
-    found: dict[str, Any] = {"upscale": request.upscale}
+    found: dict[str, Any] = {"upscale": request.upscale, "fit": request.fit}
     if request.image is not None:
-        names = ("image", "fit", "mask", "mask_feather", "mask_area", "outpaint")
+        names = ("image", "mask", "mask_feather", "mask_area", "outpaint")
         found |= {name: getattr(request, name) for name in names} | {"strength": request.used_strength}
     return found | ({"work_size": work.calls[0].size} if work.calls[0].size != size else {})

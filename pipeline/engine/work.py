@@ -33,6 +33,8 @@ class Call:
     """Part of the steps that are run."""
     patch: Patch | None = None
     """Where in the picture; None for all of it."""
+    guided: bool = True
+    """Whether the request's maps are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,10 @@ def _closely(mask: Image.Image, feather: int, asked: Size | None, rule: SizeRule
 
 
 def _refining(size: Size, rule: SizeRule, strength: float) -> Iterator[Call]:
-    """Calls that draw over a picture of `size`: one if the model makes that size, else one for each window."""
+    """Calls that draw over a picture of `size`: one if the model makes that size, else one for each window. They follow
+    the picture alone, which followed the maps: few models have pipelines that follow both."""
     if drawn_at_once(size, rule):
-        yield Call("image", size, strength)
+        yield Call("image", size, strength, guided=False)
         return
     for patch in tiles(size, rule.native):
-        yield Call("image", nearest_size(patch.size, rule), strength, patch)
+        yield Call("image", nearest_size(patch.size, rule), strength, patch, guided=False)

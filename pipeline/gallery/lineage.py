@@ -38,6 +38,8 @@ def to_make(recipe: Recipe, has: Callable[[str], bool]) -> tuple[Recipe, ...]:
     for one in wanted:
         if one.mask is not None and not has(one.mask):
             raise NotFound("The mask of a picture of this chain is not kept here.", _REMEDY, field="mask")
+        if not all(has(use.image) for use in one.controls):
+            raise NotFound("The map of a picture of this chain is not kept here.", _REMEDY, field="controls")
     return tuple(wanted)
 
 

@@ -29,6 +29,8 @@ class Net:
     folder: Path
     variant: str
     """Of the weights that are there."""
+    files: tuple[str, ...]
+    """Names of those in `folder` that have the weights."""
     config: dict[str, Any]
 
     def check(self, record: ModelRecord, family: ControlFamily) -> None:
@@ -66,10 +68,10 @@ def read_net(folder: Path, name: str, variant: str = "") -> Net:
     found = weights_among(names, variant)
     if found is None or not isinstance(config, dict):
         raise _broken(name, f"has no .safetensors weights in {folder} (other formats are not opened)")
-    for file in found.files:
-        if file.endswith(".safetensors"):
-            _check_header(folder / file, name)
-    return Net(name, folder, found.variant, config)
+    files = tuple(file for file in found.files if file.endswith(".safetensors"))
+    for file in files:
+        _check_header(folder / file, name)
+    return Net(name, folder, found.variant, files, config)
 
 
 def denoiser_config(record: ModelRecord, family: ControlFamily) -> dict[str, Any]:

@@ -82,6 +82,15 @@ class ControlNetRecord(_Data):
         folder = ROOT / self.source if (ROOT / self.source).is_dir() else snapshot(self.source)
         return folder if folder is not None and (folder / CONFIG).is_file() else None
 
+    @property
+    def weight_bytes(self) -> int:
+        """Of its weights: those on this disk, or, while they are not here, the download."""
+        try:
+            net = net_in(self)
+        except (InvalidRequest, ModelUnavailable):
+            return self.download_bytes
+        return sum((net.folder / name).stat().st_size for name in net.files)
+
 
 class _Table(_Data):
     families: dict[str, ControlFamily]
@@ -124,6 +133,10 @@ class ControlNets:
         family = family_for(record, request.task, len(request.controls))
         for use in request.controls:
             self._check_use(record, family, use)
+
+    def bytes(self, request: GenerationRequest) -> int:
+        """Of the weights of the nets of `request`. Raises `NotFound` for an unknown one."""
+        return sum(self.find(use.net).weight_bytes for use in request.controls)
 
     def _check_use(self, record: ModelRecord, family: ControlFamily, use: ControlUse) -> None:
         net = self.find(use.net)

@@ -15,6 +15,7 @@ from pipeline.errors import EngineFailed, InvalidRequest
 from pipeline.models import cache
 from pipeline.models.cache import CacheEntry
 from pipeline.models.checker import Checker, CheckState
+from pipeline.models.controlnets import ControlNets
 from pipeline.models.files import account, hub, stored
 from pipeline.models.files.fetch import Fetcher, FetchState
 from pipeline.models.files.stored import Inventory, Problem
@@ -23,6 +24,7 @@ from pipeline.models.own import add
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.models.upscalers import Upscaler, upscalers
+from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 
 _PATIENCE = 15.0
@@ -52,6 +54,15 @@ class Library:
     def records(self) -> tuple[ModelRecord, ...]:
         """Every known checkpoint."""
         return self.registry.records
+
+    @property
+    def controlnets(self) -> ControlNets:
+        """The ControlNets, one's own as they are on the disk now."""
+        return ControlNets.read(self._settings.weights)
+
+    def control_bytes(self, request: GenerationRequest) -> int:
+        """Of the ControlNets of `request`; 0 where it names none. Raises `NotFound` for an unknown one."""
+        return self.controlnets.bytes(request) if request.controls else 0
 
     def find(self, name: str) -> ModelRecord:
         """The record that `name` means: an id, or a unique short form of one. Raises `UnknownModel`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,8 @@ from PIL import Image
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.events import SavedImage
 from pipeline.pictures.decode import decode_mask, decode_picture
-from pipeline.pictures.fit import Size
+from pipeline.pictures.edges import HIGH, LOW, canny
+from pipeline.pictures.fit import Size, covering
 from pipeline.pictures.patches import black_and_white
 from pipeline.pictures.store import InputStore
 from pipeline.request import GenerationRequest
@@ -47,12 +48,26 @@ class Desk:
         decoded = decode_mask(self._read(source), self._max_pixels)
         return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
 
+    def take_edges(self, source: Source, low: float = LOW, high: float = HIGH, size: Size | None = None) -> Taken:
+        """Keep the edges of a picture, found between the thresholds `low` and `high`, as a map for a ControlNet.
+
+        The picture is first brought to where it just covers `size`, at which the map is to be followed: lines have the
+        width that nets know only where they are found at that size. Raises as `take` and `canny` do.
+        """
+        decoded = decode_picture(self._read(source), self._max_pixels)
+        image = decoded.image if size is None else covering(decoded.image, size)
+        edges = canny(image, low, high)
+        return Taken(self.store.put(edges), *edges.size, decoded.notes)
+
     def named(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a request, where `image` and `mask` may be pictures instead of ids."""
+        """The fields of a request, where `image`, `mask` and the `image` of each of the `controls` may be pictures
+        instead of ids."""
         found = dict(fields)
         for name, take in (("image", self.take), ("mask", self.take_mask)):
             if isinstance(found.get(name), Source):
                 found[name] = _naming(name, take, found[name]).id
+        if isinstance(found.get("controls"), Iterable):
+            found["controls"] = [self._control(use) for use in found["controls"]]
         return found
 
     def check(self, request: GenerationRequest) -> None:
@@ -61,7 +76,8 @@ class Desk:
         for name in request.input_ids:
             if not self.store.has(name):
                 message = "A picture that this needs is not here (any more)."
-                raise NotFound(message, "Bring it along once more.", field="image")
+                field = "image" if name in {request.image, request.mask} else "controls"
+                raise NotFound(message, "Bring it along once more.", field=field)
         if request.mask is not None:
             self._check_mask(request.mask)
 
@@ -72,6 +88,12 @@ class Desk:
             message = f"The picture would have {width:,} × {height:,} pixels, more than {self._max_pixels:,}."
             remedy = "Take a smaller factor or picture, or raise DARKROOM_MAX_INPUT_PIXELS."
             raise InvalidRequest(message, remedy, field=field)
+
+    def _control(self, use: Any) -> Any:
+        """A use of a ControlNet that names its map by the id."""
+        if isinstance(use, Mapping) and isinstance(use.get("image"), Source):
+            return {**use, "image": _naming("controls", self.take, use["image"]).id}
+        return use
 
     def _check_mask(self, name: str) -> None:
         least, most = black_and_white(self.store.get(name)).getextrema()

@@ -12,6 +12,8 @@ from pipeline.inputs import Fit
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+MAX_GROWTH = 8
+"""How many times as large a picture is made to cover a size: a strip of few pixels would become one of millions."""
 AMPLE = 1.5
 """Up to this many times the pixels that a model was trained at, it draws a picture at once, at its own size."""
 
@@ -45,6 +47,13 @@ def fitted(image: Image.Image, size: Size, fit: Fit) -> Image.Image:
     inner = image.resize(sides, Image.Resampling.LANCZOS)
     left, top = (size[0] - inner.width) // 2, (size[1] - inner.height) // 2
     return continued(inner, left, top, size[0] - inner.width - left, size[1] - inner.height - top)
+
+
+def covering(image: Image.Image, size: Size) -> Image.Image:
+    """All of `image`, as large as it must be to cover `size`; it grows by `MAX_GROWTH` at most."""
+    factor = min(MAX_GROWTH, max(size[0] / image.width, size[1] / image.height))
+    sides = max(1, round(image.width * factor)), max(1, round(image.height * factor))
+    return image.resize(sides, Image.Resampling.LANCZOS)
 
 
 def continued(image: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""LoRAs, VAEs and upscalers over HTTP."""
+"""LoRAs, VAEs, upscalers and ControlNets over HTTP."""
 
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ def test_loras_are_listed_with_family_and_trigger_words_and_without_their_places
 def test_a_file_that_cannot_be_used_is_listed_with_the_reason(web: TestClient) -> None:
     [old] = [file for file in web.get("/api/v1/loras").json() if file["name"].startswith("old")]
     assert "code" in old["refusal"]
+
+
+def test_controlnets_are_listed_with_those_of_ones_own_and_for_one_model_alone(web: TestClient, tmp_path: Path) -> None:
+    own = tmp_path / "weights" / "controlnet" / "lines"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text('{"_class_name": "SD3ControlNetModel"}')
+    save_file({"proj_out.weight": numpy.zeros((4, 4))}, own / "diffusion_pytorch_model.safetensors")
+    answer = web.get("/api/v1/controlnets")
+    nets = {net["id"]: net for net in answer.json()}
+    assert (nets["lines"]["family"], nets["lines"]["here"]) == ("sd3", True)
+    assert nets["demo-canny"]["maps"] == ["canny"]
+    assert str(tmp_path) not in answer.text
+    assert [net["id"] for net in web.get("/api/v1/controlnets?model=demo").json()] == ["demo-canny", "lines"]
+    assert web.get("/api/v1/controlnets?model=nowhere").status_code == 404
 
 
 def test_an_empty_folder_is_an_empty_list(web: TestClient) -> None:

@@ -48,6 +48,18 @@ def test_a_picture_is_brought_along_once_and_comes_back_pixel_for_pixel(client: 
     assert Image.open(io.BytesIO(back.content)).tobytes() == noisy().tobytes()
 
 
+def test_the_edges_of_a_picture_become_a_map_that_is_named_in_a_job(client: TestClient, image: SavedImage) -> None:
+    size = {"width": 64, "height": 64}
+    answer = client.post(PREFIX, params={"as": "edges"} | size, content=file(shaded()))
+    assert answer.status_code == 201
+    of_result = client.post(f"{PREFIX}/from-image/{image.id}", params={"as": "edges", "low": 0.1, "high": 0.4})
+    assert of_result.json()["id"].endswith("-64x64")
+    refused(client.post(PREFIX, params={"as": "edges", "low": 3, "high": 1}, content=file(shaded())), 422, None)
+    controls = [{"net": "nowhere", "image": answer.json()["id"]}]
+    job = client.post("/api/v1/jobs", json={"prompt": "a house", "controls": controls})
+    assert "There is no ControlNet named “nowhere”" in refused(job, 404, "controls")["detail"]
+
+
 def test_what_was_done_to_a_picture_is_told(client: TestClient) -> None:
     clear = shaded().convert("RGBA")
     clear.putalpha(128)

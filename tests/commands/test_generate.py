@@ -6,9 +6,14 @@ import pty
 import signal
 from pathlib import Path
 
+from PIL import Image
+
 from pipeline.commands.options import OPTIONS
 from pipeline.gallery import read_recipe
+from pipeline.pictures.edges import canny
+from pipeline.pictures.store import input_id
 from pipeline.request import GenerationRequest
+from tests.checkpoints.controlnets import controlnet
 from tests.commands.conftest import LARGEST, REMOTE, read_terminal, read_until, start
 from tests.hub_server import Fault
 
@@ -59,6 +64,21 @@ def test_ctrl_c_cancels_the_job_and_keeps_what_is_finished(environment):
     assert "Traceback" not in err
     assert len(out.splitlines()) < 15
     assert Path(first["path"]).is_file()
+
+
+def test_a_picture_follows_the_edges_of_another(shell, environment, tiny_checkpoint, tmp_path):
+    controlnet("sd3", tiny_checkpoint, Path(environment["DARKROOM_WEIGHTS"]) / "controlnet" / "lines")
+    square = Image.new("RGB", (128, 128))
+    square.paste("white", (32, 32, 96, 96))
+    square.save(tmp_path / "a: square.png")
+    settings = f"lines={tmp_path / 'a: square.png'}:0.8:0:0.5"
+    code, out, err = shell("generate", "x", "--steps", "1", "--canny", "--control", settings, "--json")
+    assert (code, err) == (0, "")
+    [use] = json.loads(out)["recipe"]["controls"]
+    assert (use["net"], use["scale"], use["end"]) == ("lines", 0.8, 0.5)
+    assert use["image"] == input_id(canny(square.resize((64, 64), Image.Resampling.LANCZOS)))
+    code, _, err = shell("generate", "x", "--control", "lines")
+    assert (code, "Write NET=FILE" in err) == (2, True)
 
 
 def test_every_option_sets_a_field_of_the_request_and_has_its_description(shell):

@@ -17,13 +17,16 @@ from demo.controlnet.evaluate import WITHOUT, Setting, draw, draw_cases, load_pi
 from pipeline.engine import Engine
 from pipeline.engine import control as module
 from pipeline.engine.control import Control, controlled
+from pipeline.engine.extras import sha256_of
 from pipeline.engine.load import Loaded
 from pipeline.errors import InvalidRequest, ModelUnavailable
-from pipeline.inputs import Task
+from pipeline.events import Picture
+from pipeline.inputs import ControlUse, Task
 from pipeline.models.control_fit import Net, read_net
 from pipeline.models.controlnets import FAMILIES
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.request import GenerationRequest
+from pipeline.pictures.store import InputStore
+from pipeline.request import GenerationRequest, Recipe, parse_request
 from tests.checkpoints.controlnets import controlnet
 from tests.engine.test_families import tiny
 
@@ -37,9 +40,9 @@ def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def nets(record: ModelRecord, tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
-    """Two nets for the model."""
-    root = tmp_path_factory.mktemp("nets")
+def nets(record: ModelRecord, cache: Path) -> list[Net]:
+    """Two nets for the model, in the folder of one's own."""
+    root = cache / "weights" / "controlnet" / record.family
     places = [controlnet(record.family, Path(record.source), root / name, seed) for seed, name in enumerate("ab")]
     return [read_net(place, place.name) for place in places]
 
@@ -53,12 +56,13 @@ def loaded(engine: Engine, record: ModelRecord) -> Loaded:
 def drawn(loaded: Loaded) -> Drawer:
     """The pixels that the model makes, always of the same words and seed, with nets or without."""
 
-    def go(controls: Sequence[Control] = (), task: Task = "text", **given: Any) -> bytes:
+    def go(controls: Sequence[Control] = ()) -> bytes:
         if not controls:
-            return _called(loaded, loaded.pipeline, given)
+            return _called(loaded, loaded.pipeline, {})
         with controlled(loaded, controls) as guided:
-            pipeline = guided.pipeline(task)
-            return _called(loaded, pipeline, given | guided.arguments(pipeline, loaded.record.size.native))
+            pipeline = guided.pipeline("text")
+            maps = [image.resize(loaded.record.size.native) for image in guided.maps]
+            return _called(loaded, pipeline, guided.arguments(pipeline, maps))
 
     return go
 
@@ -67,6 +71,10 @@ def _loaded(engine: Engine, record: ModelRecord) -> Loaded:
     engine.load(record, GenerationRequest(prompt="-"), lambda _: None)
     assert engine._loaded is not None
     return engine._loaded
+
+
+def _drawn(engine: Engine, record: ModelRecord, request: GenerationRequest) -> list[Picture]:
+    return list(engine.generate(request, record, range(request.num_images), lambda _: None, lambda: False))
 
 
 def _called(loaded: Loaded, pipeline: Any, given: dict[str, Any]) -> bytes:
@@ -103,18 +111,6 @@ def test_at_scale_0_the_picture_is_the_one_without_a_map(drawn: Drawer, nets: li
     assert drawn([Control(nets[0], sketch(), scale=0.0)]) == drawn()
 
 
-def test_the_same_map_makes_the_same_picture_whatever_was_drawn_before(drawn: Drawer, nets: list[Net]) -> None:
-    first = drawn([Control(nets[0], sketch())])
-    torch.rand(7)
-    assert drawn([Control(nets[0], sketch())]) == first
-
-
-def test_afterwards_the_model_draws_as_before(drawn: Drawer, nets: list[Net]) -> None:
-    before = drawn()
-    drawn([Control(nets[0], sketch())])
-    assert drawn() == before
-
-
 def test_half_of_the_steps_make_another_picture_than_all_where_that_can_be_said(
     record: ModelRecord, drawn: Drawer, nets: list[Net]
 ) -> None:
@@ -133,18 +129,28 @@ def test_several_nets_add_up_where_that_is_possible(record: ModelRecord, drawn: 
     assert drawn(silent) == drawn(both[:1])
 
 
-def test_a_map_guides_work_from_a_picture_too_or_that_is_refused(
-    record: ModelRecord, drawn: Drawer, nets: list[Net]
+@pytest.mark.parametrize("task", ["text", "image", "inpaint"])
+def test_a_request_with_a_map_is_drawn_in_every_task_that_the_family_has_and_its_recipe_makes_it_again(
+    engine: Engine, record: ModelRecord, nets: list[Net], cache: Path, task: Task
 ) -> None:
-    pictures = [Image.new("RGB", record.size.native, colour) for colour in ("red", "blue")]
-    control = Control(nets[0], sketch())
-    if "image" not in FAMILIES[record.family].pipelines:
+    inputs, family = InputStore(cache / "inputs"), FAMILIES[record.family]
+    use = {"net": f"{record.family}/{nets[0].name}", "image": inputs.put(sketch()), "scale": 0.8}
+    given: dict[str, Any] = {"image": inputs.put(Image.new("RGB", (64, 64), "red"))} if task != "text" else {}
+    if task == "inpaint":
+        mask = Image.new("L", (64, 64))
+        mask.paste(255, (8, 8, 40, 56))
+        given |= {"mask": inputs.put(mask), "mask_area": "masked"}
+    free = parse_request(prompt="a red house", seed=3, num_inference_steps=4, **given)
+    request = free.model_copy(update={"controls": (ControlUse(**use),)})
+    if task not in family.pipelines:
         with pytest.raises(InvalidRequest, match="from words alone"):
-            drawn([control], "image", image=pictures[0], strength=0.5)
+            _drawn(engine, record, request)
         return
-    red, blue = (drawn([control], "image", image=picture, strength=0.5) for picture in pictures)
-    silent = drawn([Control(nets[0], sketch(), scale=0.0)], "image", image=pictures[0], strength=0.5)
-    assert len({red, blue, silent}) == 3
+    before, [made] = _drawn(engine, record, free), _drawn(engine, record, request)
+    assert made.recipe.controls[0].sha256 == sha256_of(nets[0].folder / nets[0].files[0])
+    again = Recipe.from_json(made.recipe.model_dump_json()).to_request(num_images=2, seed=2)
+    assert _drawn(engine, record, again)[1].rgb == made.rgb
+    assert _drawn(engine, record, free)[0].rgb == before[0].rgb != made.rgb
 
 
 def test_the_net_computes_as_the_denoiser_does(loaded: Loaded, nets: list[Net]) -> None:
@@ -230,5 +236,5 @@ def test_the_shipped_net_goes_with_the_demo_by_the_one_way(engine: Engine) -> No
     loaded = _loaded(engine, record)
     with controlled(loaded, [control]) as guided:
         pipeline = guided.pipeline("text")
-        with_map = _called(loaded, pipeline, guided.arguments(pipeline, (256, 256)))
+        with_map = _called(loaded, pipeline, guided.arguments(pipeline, guided.maps))
     assert with_map != _called(loaded, loaded.pipeline, {})

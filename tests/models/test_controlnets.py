@@ -138,6 +138,16 @@ def test_a_net_whose_family_cannot_be_told_is_offered_wherever_nets_are_taken(tm
     assert [net.id for net in nets.fitting(REGISTRY.find("cascade"))] == []
 
 
+def test_the_memory_of_a_net_is_what_its_files_take_or_what_would_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    own(tmp_path, "lines", _class_name="ControlNetModel", cross_attention_dim=768)
+    file = tmp_path / "controlnet" / "lines" / "diffusion_pytorch_model.safetensors"
+    request = wish("lines", "lllyasviel/control_v11p_sd15_canny")
+    assert ControlNets.read(tmp_path).bytes(request) == file.stat().st_size + 723_000_000
+
+
 def test_the_list_of_nets_is_read_without_torch() -> None:
     code = "import sys, pipeline.models.controlnets as nets; nets.ControlNets.read(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

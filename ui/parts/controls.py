@@ -17,6 +17,7 @@ from ui.parts import (
     chain,
     enlarge,
     estimate,
+    follow,
     history,
     ideas,
     model_card,
@@ -39,6 +40,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord
         record = studio.models.find(state.model)
         _prompts(studio, client, record)
         source.draw(studio, record)
+        follow.draw(studio, record)
         style.draw(studio, record)
         record = model_card.draw(studio)
         _size(record, studio.settings.max_pixels)

@@ -8,9 +8,9 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.models import schedulers
-from pipeline.request import Recipe
+from pipeline.request import ControlUsed, Recipe
 from pipeline.studio import Studio
-from ui import actions, form
+from ui import actions, form, map_actions, maps
 from ui.parts import before_after, enlarge, picture_path, source, text
 
 GALLERY = Path(__file__).parents[1] / "gallery.py"
@@ -161,6 +161,14 @@ def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
                     on_click=actions.work_from,
                     args=(studio, image, way),
                 )
+            if any(map(maps.finds_edges, studio.models.controlnets.fitting(record))):
+                st.button(
+                    "Follow its edges",
+                    width="stretch",
+                    key="work-edges",
+                    on_click=map_actions.follow_edges,
+                    args=(studio, image),
+                )
         with st.popover("Enlarge", icon=":material/open_in_full:", width="stretch", key="enlarge-this"):
             upscaler = enlarge.choice(studio, record, f"enlarge-with-{record.id}")
             for factor in (2, 4):
@@ -192,10 +200,16 @@ def _worked_from(recipe: Recipe) -> list[tuple[str, str]]:
         ("Strength", f"{recipe.strength:g}" if recipe.strength else ""),
         ("Repainted", {"whole": "a part", "masked": "a part alone"}[recipe.mask_area] if recipe.mask else ""),
         ("Extended", ", ".join(f"{side} {pixels}" for side, pixels in sides.items() if pixels)),
+        ("Followed", ", ".join(_followed(use) for use in recipe.controls)),
         ("Enlarged", f"× {upscale.factor}, {upscale.upscaler}" if upscale else ""),
         ("Refined", f"strength {upscale.strength:g}" if upscale and upscale.strength else ""),
         ("Picture behind it", recipe.image.partition("-")[0] if recipe.image else ""),
     ]
+
+
+def _followed(use: ControlUsed) -> str:
+    steps = "" if (use.start, use.end) == maps.ALL else f", {use.start:.0%} to {use.end:.0%} of the steps"
+    return f"{use.net} × {use.scale:g}{steps}"
 
 
 def _single_precisions(recipe: Recipe) -> list[str]:

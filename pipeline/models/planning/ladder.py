@@ -38,6 +38,8 @@ class Case:
     hardware: Hardware
     sizes: Mapping[str, ComponentSize]
     """Of the model's components; empty when they are not known."""
+    beside: int = 0
+    """Bytes of the ControlNets that take part."""
 
     @classmethod
     def unseen(cls, record: ModelRecord, request: GenerationRequest, hardware: Hardware) -> Self:

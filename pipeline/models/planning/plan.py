@@ -84,14 +84,21 @@ class Plan(BaseModel):
 
 
 def plan_for(
-    record: ModelRecord, request: GenerationRequest, hardware: Hardware, candidates: Sequence[ModelRecord] = ()
+    record: ModelRecord,
+    request: GenerationRequest,
+    hardware: Hardware,
+    candidates: Sequence[ModelRecord] = (),
+    beside: int = 0,
 ) -> Plan:
     """The plan of `request` with what is on this disk taken into account; `candidates` are other models to name when
-    it does not fit. Raises `InvalidRequest` for what the device cannot do."""
+    it does not fit, and `beside` are the bytes of its ControlNets.
+
+    Raises `InvalidRequest` for what the device cannot do.
+    """
     stock, sizes = inventory(record), component_sizes(record)
     total = stock.bytes_total or sum(stored_bytes(name, size, record) for name, size in sizes.items())
     wanted = 0 if stock.here else max(0, total - stock.bytes_here)
-    found = plan(Case(record, request, hardware, sizes), candidates)
+    found = plan(Case(record, request, hardware, sizes, beside=beside), candidates)
     return found.model_copy(update={"download_bytes": wanted, "disk_free_bytes": hub.cache_free_bytes()})
 
 
@@ -184,8 +191,9 @@ def _planned(case: Case, rung: Rung) -> Plan:
     if rung.spread:
         parts = _spread(case, parts)
     working = {part.name: computing(case, rung, part) for part in parts}
-    on_device = device_peaks(case, rung, parts, working)
-    in_ram, mapped = ram_peak(case, rung, parts, working)
+    # ControlNets stay beside the model for the whole job, wherever it rests.
+    on_device = {one: need + case.beside for one, need in device_peaks(case, rung, parts, working).items()}
+    in_ram, mapped = (need + case.beside for need in ram_peak(case, rung, parts, working))
     fits = all(need <= room(one) for one, need in on_device.items()) and in_ram <= room(case.main_memory)
     peak = max(on_device.values(), default=in_ram)
     reserve = f"{RESERVE:.0%} of it are kept free"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,14 @@ def test_more_memory_is_never_worse(model: str) -> None:
 )
 def test_models_are_placed_as_their_users_place_them(model: str, gpu: int, expected: tuple[str, str, str]) -> None:
     assert placement(planned(model, machine(gpu, ram=96))) == expected
+
+
+def test_controlnets_take_room_beside_the_model() -> None:
+    case = Case.unseen(RECORDS[SDXL], asked(quantization="none", offload="none"), machine(24))
+    alone, beside, too_much = (plan(replace(case, beside=billions * 10**9)) for billions in (0, 2, 40))
+    assert placement(beside) == placement(alone)
+    assert beside.peak_device_bytes == alone.peak_device_bytes + 2 * 10**9
+    assert (alone.fits, beside.fits, too_much.fits) == (True, True, False)
 
 
 def test_what_else_the_gpu_does_does_not_change_the_picture() -> None:

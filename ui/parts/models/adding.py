@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pipeline.models.controlnets import FOLDER as CONTROLNETS
 from pipeline.models.own.shelf import FOLDERS, ShelfFile
 from pipeline.studio import Studio
 from ui import actions
@@ -40,7 +41,10 @@ def _files(studio: Studio) -> None:
     st.button("Look again", icon=":material/refresh:", key="look-again", width="stretch")
     st.html(_found("checkpoint", shelf.checkpoints()))
     folders = (f"LoRAs go into `{FOLDERS['lora']}/`", f"VAEs into `{FOLDERS['vae']}/`")
-    st.write(f"{', '.join(folders)} and upscalers into `{FOLDERS['upscaler']}/` beside it.")
+    st.write(
+        f"{', '.join(folders)} and upscalers into `{FOLDERS['upscaler']}/` beside it, and each ControlNet into a folder"
+        f" of its own in `{CONTROLNETS}/`."
+    )
     st.html(_found("LoRA", shelf.loras()) + _found("VAE", shelf.vaes()) + _found("upscaler", shelf.upscalers()))
 
 
