@@ -140,7 +140,7 @@ def round_trip(pipeline: StableDiffusion3ControlNetPipeline, picture: Image.Imag
 
 
 def contact_sheet(rows: Sequence[tuple[Case, Image.Image, Image.Image]], path: Path, columns: int = 4) -> None:
-    """A JPEG of edges, picture with the net and picture without, with their words above."""
+    """A JPEG of edges, picture with the net and picture without, with the scene that the edges are of above."""
     side, line = 150, 14
     width, height = 3 * side + 12, side + line + 4
     sheet = Image.new("RGB", (columns * width, -(-len(rows) // columns) * height), "white")
@@ -161,17 +161,18 @@ def evaluate() -> dict[str, Any]:
         "settings": {"steps": STEPS, "guidance": GUIDANCE, "reach": REACH, "scenes": len(cases), "vague": VAGUE},
         "ceiling": mean_iou([round_trip(pipeline, case.picture) for case in cases], cases),
     }
-    drawn = {}
     for name, setting in SETTINGS.items():
-        drawn[name] = draw(pipeline, cases, setting)
-        report[name] = {"scene": mean_iou(drawn[name], cases), **_halves(drawn[name], cases)}
+        drawn = draw(pipeline, cases, setting)
+        report[name] = {"scene": mean_iou(drawn, cases), **_halves(drawn, cases)}
         log.info("%s %s", name, report[name])
+    vague = {}
     for name in ("without", "scale 1.0"):
-        report[name]["vague"] = mean_iou(draw(pipeline, cases, SETTINGS[name], words=VAGUE), cases)
+        vague[name] = draw(pipeline, cases, SETTINGS[name], words=VAGUE)
+        report[name]["vague"] = mean_iou(vague[name], cases)
         report[name]["flipped"] = mean_iou(draw(pipeline, flipped, SETTINGS[name]), flipped)
         log.info("%s %s", name, report[name])
-    guided, free = drawn["scale 1.0"], drawn["without"]
-    contact_sheet(list(zip(cases, guided, free, strict=True)), HERE / "contact-sheet.jpg")
+    rows = list(zip(cases, vague["scale 1.0"], vague["without"], strict=True))
+    contact_sheet(rows, HERE / "contact-sheet.jpg")
     return report
 
 
