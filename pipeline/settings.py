@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     cache: Path = Field(Path("~/.cache/darkroom"), description="Folder for what can be made again.")
     weights: Path = Field(
         Path("models"),
-        description="Folder of weight files of one's own: `checkpoints/`, `loras/`, `vae/`, `upscalers/` and `controlnet/` in it.",
+        description="Folder of one's own weights: `checkpoints/`, `loras/`, `vae/`, `upscalers/` and `controlnet/`.",
     )
     workers: PositiveInt | Literal["auto"] = Field(
         "auto", description="Worker processes; `auto` is one for each GPU, else one."
