@@ -18,7 +18,10 @@ from pipeline.gallery.files import write_atomically
 from pipeline.request import GenerationRequest, Recipe, Stage, parse_request
 
 _NAME = re.compile(r"\w[\w ()+-]{0,59}")
-_OF_ONE_TIME = ("seed", "variation_seed", "variation_strength", "num_images", "image", "strength", "mask", "outpaint")
+_OF_ONE_TIME = (
+    *("seed", "variation_seed", "variation_strength", "num_images"),
+    *("image", "strength", "mask", "outpaint", "controls"),
+)
 _log = logging.getLogger(__name__)
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True)]
