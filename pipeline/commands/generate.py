@@ -104,8 +104,8 @@ def generate(
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
     """Those that are not as they come."""
-    usual = GenerationRequest.model_construct(prompt="").model_dump() | {"then": [], "controls": []}
-    return {name: value for name, value in fields.items() if name == "prompt" or value != usual[name]}
+    usual = GenerationRequest.model_construct(prompt="").model_dump()
+    return {name: value for name, value in fields.items() if name == "prompt" or value not in (usual[name], [])}
 
 
 def follow(job: Job, display: JobDisplay) -> None:
