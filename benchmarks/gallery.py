@@ -31,7 +31,7 @@ from benchmarks.measure import PATIENCE, Server, middle, server, table
 from pipeline.events import Picture
 from pipeline.gallery import files
 from pipeline.gallery.metadata import Origin, encode_png
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 from tests.ui.conftest import CHROMIUM
 
 COUNT, SIDE = 5000, 256

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pipeline.errors import DarkroomError
     from pipeline.events import Event, SavedImage
     from pipeline.jobs.job import Job
-    from pipeline.request import GenerationRequest, Recipe
+    from pipeline.recipe import Recipe
+    from pipeline.request import GenerationRequest
     from pipeline.settings import Settings
     from pipeline.studio import Studio
 
@@ -22,7 +23,7 @@ _HOMES = {
     "Event": "events",
     "GenerationRequest": "request",
     "Job": "jobs.job",
-    "Recipe": "request",
+    "Recipe": "recipe",
     "SavedImage": "events",
     "Settings": "settings",
     "Studio": "studio",

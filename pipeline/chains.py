@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pipeline.errors import InvalidRequest, NotFound, OutputUnwritable
 from pipeline.gallery import lineage
 from pipeline.gallery.files import write_atomically
-from pipeline.request import GenerationRequest, Recipe, Stage, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest, Stage, parse_request
 
 _NAME = re.compile(r"\w[\w ()+-]{0,59}")
 _OF_ONE_TIME = (

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.models.extent import drawn_size, step_pixels
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
-from pipeline.request import GenerationRequest, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest
 
 ENOUGH = 3
 """So many pictures made in a like way are better to judge by than more that were made otherwise."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pipeline.errors import ErrorInfo
-from pipeline.request import Precision, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import Precision
 
 if TYPE_CHECKING:
     from PIL import Image

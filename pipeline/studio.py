@@ -39,7 +39,8 @@ from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.pictures.desk import Desk
 from pipeline.pictures.store import InputStore
-from pipeline.request import MAX_SEED, GenerationRequest, Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import MAX_SEED, GenerationRequest, parse_request
 from pipeline.settings import Settings, read_settings
 
 

@@ -12,7 +12,8 @@ from pipeline.models.hardware import Hardware, cpu
 from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import Plan, plan
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.request import GenerationRequest, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest
 from tests.gallery.pictures import make_recipe
 
 REQUEST = GenerationRequest(prompt="a house", num_inference_steps=10, width=512, height=512, guidance_scale=4)

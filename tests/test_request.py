@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import InvalidRequest
-from pipeline.request import MAX_IMAGES, MAX_PROMPT_CHARACTERS, MAX_SEED, GenerationRequest, Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import MAX_IMAGES, MAX_PROMPT_CHARACTERS, MAX_SEED, GenerationRequest, parse_request
 from tests.gallery.pictures import make_recipe
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.inputs import size_of
-from pipeline.request import GenerationRequest, Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest, parse_request
 from tests.gallery.pictures import make_recipe
 
 PICTURE = "a" * 64 + "-640x480"

@@ -13,7 +13,8 @@ from pipeline.errors import InvalidRequest, NotFound
 from pipeline.events import SavedImage
 from pipeline.gallery.metadata import read_recipe
 from pipeline.models.upscalers import DARKROOM
-from pipeline.request import FileUse, parse_request
+from pipeline.recipe import FileUse
+from pipeline.request import parse_request
 from pipeline.studio import Studio
 from tests.conftest import tiny_settings
 from tests.models.weight_files import LORA_SD15, write

@@ -11,7 +11,7 @@ from pipeline.compare.grid import Axis, Comparison
 from pipeline.compare.lettering import UNBROKEN
 from pipeline.compare.values import AxisField, label
 from pipeline.gallery.metadata import read_recipe
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import difference
-from pipeline.request import Precision, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import Precision
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ from pipeline.inputs import Task
 from pipeline.models.control_fit import Net
 from pipeline.models.controlnets import ControlFamily, ControlNets, family_for, net_in
 from pipeline.pictures.store import InputStore
-from pipeline.request import ControlUsed, GenerationRequest
+from pipeline.recipe import ControlUsed
+from pipeline.request import GenerationRequest
 
 _HOOKED = {"model", "sequential"}
 """Ways to rest in main memory that hang hooks on every component of one pipeline."""

@@ -21,7 +21,8 @@ from pipeline.models.registry import ModelRecord
 from pipeline.models.upscalers import Upscaler, find_upscaler
 from pipeline.pictures.fit import Size
 from pipeline.pictures.store import InputStore
-from pipeline.request import FileUse, GenerationRequest, Recipe
+from pipeline.recipe import FileUse, Recipe
+from pipeline.request import GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from pipeline.errors import InvalidRequest
 from pipeline.models.own.extras import check_extras
 from pipeline.models.own.shelf import Shelf, ShelfFile
 from pipeline.models.registry import ModelRecord
-from pipeline.request import FileUse, GenerationRequest
+from pipeline.recipe import FileUse
+from pipeline.request import GenerationRequest
 
 _digests: dict[tuple[str, int, int], str] = {}
 """Path, time of change and size → SHA-256, so that a file is read once."""

@@ -36,7 +36,8 @@ from pipeline.models import emphasis
 from pipeline.models.own.shelf import Shelf
 from pipeline.pictures.fit import Size
 from pipeline.pictures.store import InputStore
-from pipeline.request import GenerationRequest, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest
 
 _SHOWN = 60
 """Characters of the cut-off part of a prompt that a warning quotes."""

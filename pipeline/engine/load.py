@@ -34,7 +34,8 @@ from pipeline.events import Event, Loading
 from pipeline.models.files.hub import CONFIG
 from pipeline.models.files.selection import INDEX, taken_from, variant_in
 from pipeline.models.registry import ModelRecord
-from pipeline.request import ComponentUse, Precision
+from pipeline.recipe import ComponentUse
+from pipeline.request import Precision
 
 Emit = Callable[[Event], None]
 MODELS = (diffusers.ModelMixin, transformers.PreTrainedModel)

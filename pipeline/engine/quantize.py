@@ -24,7 +24,8 @@ from diffusers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 
 from pipeline.errors import DependencyMissing
 from pipeline.events import Quantized, Unquantized
-from pipeline.request import ComponentUse, Precision
+from pipeline.recipe import ComponentUse
+from pipeline.request import Precision
 
 _PACKED_ROWS, _PACKED_COLUMNS = 32, 64
 """Sizes that bitsandbytes' packed four-bit layout for processors divides a matrix into."""

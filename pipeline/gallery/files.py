@@ -18,7 +18,7 @@ from stat import S_ISREG
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 _PART = ".part"
 _NO_TEXT = re.compile("[\ud800-\udfff]")

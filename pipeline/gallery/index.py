@@ -20,7 +20,7 @@ from pipeline.gallery import files, tables
 from pipeline.gallery.files import Stamp
 from pipeline.gallery.query import Facets, ImageQuery, searchable, span, words
 from pipeline.inputs import INPUT_ID
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 _COLUMNS = "images.id, job_id, position, path, size, modified, recipe, deleted, favourite, rating"
 _INSERT = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.errors import NotFound
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 DEPTH = 8
 """Recipes before its own that a picture carries at most; each takes a few kilobytes."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, V
 
 from pipeline.events import Picture
 from pipeline.gallery import exif
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 RECIPE_KEY, ORIGIN_KEY, A1111_KEY = "darkroom", "darkroom-id", "parameters"
 

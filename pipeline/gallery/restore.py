@@ -18,7 +18,8 @@ from pipeline.errors import InvalidRequest
 from pipeline.gallery import infotext
 from pipeline.gallery.metadata import A1111_KEY, RECIPE_KEY, read_texts
 from pipeline.gallery.translate import translate
-from pipeline.request import GenerationRequest, Recipe
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest
 
 _MAX_TEXT = 200_000
 """Characters of settings that are read; those of real pictures are below a tenth of it."""

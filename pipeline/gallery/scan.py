@@ -16,7 +16,7 @@ from pipeline.gallery.files import Stamp
 from pipeline.gallery.folders import Folders, Listing
 from pipeline.gallery.index import Index, Row
 from pipeline.gallery.metadata import Origin, read_origin, read_recipe
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 

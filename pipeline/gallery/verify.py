@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.gallery.metadata import read_recipe
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 _NAMES = {"JPEG": "JPEG", "WEBP": "WebP"}
 

@@ -6,7 +6,7 @@ from pipeline.compare.measure import Sample, measure
 from pipeline.errors import InvalidRequest
 from pipeline.events import Picture, SavedImage
 from pipeline.gallery.metadata import Origin, encode_png
-from pipeline.request import ComponentUse
+from pipeline.recipe import ComponentUse
 from tests.gallery.pictures import make_recipe
 
 GIB = 2**30

@@ -26,7 +26,8 @@ from pipeline.models.control_fit import Net, read_net
 from pipeline.models.controlnets import FAMILIES
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.pictures.store import InputStore
-from pipeline.request import GenerationRequest, Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest, parse_request
 from tests.checkpoints.controlnets import controlnet
 from tests.engine.test_families import tiny
 

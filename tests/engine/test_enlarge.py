@@ -20,7 +20,8 @@ from pipeline.events import Event, Step
 from pipeline.models.registry import ModelRecord
 from pipeline.models.upscalers import Upscaler
 from pipeline.pictures.store import InputStore
-from pipeline.request import FileUse, parse_request
+from pipeline.recipe import FileUse
+from pipeline.request import parse_request
 from tests.engine.conftest import Run
 
 WIDE = Image.fromarray(np.arange(400 * 30 * 3, dtype=np.uint8).reshape(30, 400, 3))

@@ -25,7 +25,8 @@ from pipeline.engine import Engine, GenerationCancelled
 from pipeline.errors import EngineFailed
 from pipeline.events import Event, Loading, Preview, Step, Warned
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.request import Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import parse_request
 from tests.checkpoints import (
     FACTORIES,
     REGISTERED,

@@ -17,7 +17,8 @@ from pipeline.events import Event, Picture, Preview, Step
 from pipeline.inputs import Margins
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.pictures.store import InputStore
-from pipeline.request import Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import parse_request
 from tests.checkpoints import FACTORIES
 from tests.engine.conftest import Run
 from tests.engine.test_families import tiny

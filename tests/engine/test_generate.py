@@ -14,7 +14,8 @@ from pipeline.engine import Engine, GenerationCancelled
 from pipeline.errors import InvalidRequest
 from pipeline.events import Picture, Preview, Step, Warned
 from pipeline.models.registry import ModelRecord
-from pipeline.request import Recipe, parse_request
+from pipeline.recipe import Recipe
+from pipeline.request import parse_request
 from tests.engine.conftest import Run
 
 Runner = Callable[..., Run]

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.events import Picture
 from pipeline.gallery import Gallery
 from pipeline.gallery.metadata import Origin
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ORIGIN = Origin(id="0123456789abcdef", job_id="job-1", index=0)

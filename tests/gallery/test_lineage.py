@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import NotFound
 from pipeline.gallery import Gallery, read_recipe
 from pipeline.gallery.lineage import DEPTH, ancestors, descended, to_make
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 from tests.gallery.pictures import at, make_recipe, open_gallery
 
 

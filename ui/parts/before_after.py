@@ -7,7 +7,7 @@ import streamlit as st
 from pipeline.events import SavedImage
 from pipeline.inputs import size_of
 from pipeline.pictures.store import InputStore
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 from ui.parts import slider, text
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.models import schedulers
-from pipeline.request import ControlUsed, Recipe
+from pipeline.recipe import ControlUsed, Recipe
 from pipeline.studio import Studio
 from ui import actions, form, map_actions, maps
 from ui.parts import before_after, enlarge, picture_path, source, text

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 
 
 def clipped(prompt: str, length: int = 80) -> str:

@@ -11,7 +11,7 @@ from pipeline.errors import DarkroomError, NotFound
 from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
 from pipeline.gallery.difference import Difference, measure
-from pipeline.request import Recipe
+from pipeline.recipe import Recipe
 from ui.parts import slider, text
 from ui.parts.gallery import actions, panes
 from ui.parts.gallery.place import Place
