@@ -4,7 +4,8 @@
 
 The pictures are real PNGs of 256 × 256 pixels with recipes inside, written as the studio writes them. A page is there
 when every picture in the window is there. The first opening also makes the thumbnails; later ones find them on disk,
-in browsers with an empty cache, and last in one that has been here before. Page views go through all pages of the
+in browsers with an empty cache, in turns with a Streamlit page that has nothing on it but a word, which tells how
+much of the time is the frame's; and last in one that has been here before. Page views go through all pages of the
 gallery, each in a new session, and the memory is that of the web process alone. No model is loaded meanwhile.
 """
 
@@ -48,6 +49,8 @@ SEEN = """() => {
   return inside.length > 0 && inside.every(one => one.complete && one.naturalWidth);
 }"""
 """Whether every picture in the window is there."""
+BARE = "import streamlit\nstreamlit.html('<p class=word>A word</p>')\n"
+WORD = "() => document.querySelector('.word') !== null"
 
 
 def main() -> None:
@@ -56,15 +59,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder)
         fill(outputs)
-        with server(outputs) as running, browser() as chromium:
+        (script := outputs / "bare.py").write_text(BARE)
+        with server(outputs) as running, server(script=str(script)) as bare, browser() as chromium:
             alive = running.wait_until_alive()
-            first, *fresh = [first_page(chromium, running) for _ in range(OPENINGS + 1)]
+            first = first_page(chromium, running)
+            fresh, frame = in_turns(chromium, running, bare)
             again = later_pages(chromium, running)
             searches = [search(running, number) for number in range(SEARCHES)]
             memory = views(chromium, running)
+    ratios = [ours / theirs for ours, theirs in zip(fresh, frame, strict=True)]
     grown = memory[LOOKED_AT[-1]] - memory[LOOKED_AT[0]]
     rows = [
         ("first page in the browser, seconds", middle(fresh), "≤ 1.5"),
+        (
+            "÷ a Streamlit page with nothing on it",
+            middle(ratios),
+            "",
+        ),
         ("the same in a browser that was here before, seconds", middle(again), "≤ 1.5"),
         ("the same when its thumbnails are not made yet, seconds", f"{first:.2f}", ""),
         ("search on the server, seconds", middle(searches, 3), "≤ 0.3"),
@@ -123,7 +134,18 @@ def made(number: int, rgb: bytes) -> Recipe:
 def first_page(chromium: Browser, running: Server) -> float:
     """Seconds of the first page in a browser that knows nothing yet."""
     with tab(chromium) as page:
-        return opened(page, running)
+        return opened(page, f"{running.url}/gallery", SEEN)
+
+
+def in_turns(chromium: Browser, running: Server, bare: Server) -> tuple[list[float], list[float]]:
+    """Seconds of the first page, and of the page with nothing on it, each time in a browser that knows nothing yet."""
+    bare.wait_until_alive("/_stcore/health")
+    pairs = []
+    for _ in range(OPENINGS + 1):
+        ours = first_page(chromium, running)
+        with tab(chromium) as page:
+            pairs.append((ours, opened(page, bare.url, WORD)))
+    return [ours for ours, _ in pairs[1:]], [theirs for _, theirs in pairs[1:]]
 
 
 def later_pages(chromium: Browser, running: Server) -> list[float]:
@@ -131,16 +153,16 @@ def later_pages(chromium: Browser, running: Server) -> list[float]:
     with tab(chromium) as page:
         seconds = []
         for _ in range(OPENINGS + 1):
-            seconds.append(opened(page, running))
+            seconds.append(opened(page, f"{running.url}/gallery", SEEN))
             page.goto("about:blank")
         return seconds[1:]
 
 
-def opened(page: Page, running: Server) -> float:
-    """Seconds from asking for the gallery until every picture in the window is there."""
+def opened(page: Page, url: str, seen: str) -> float:
+    """Seconds from asking for a page until `seen` is true in it."""
     begun = time.perf_counter()
-    page.goto(f"{running.url}/gallery", wait_until="commit")
-    page.wait_for_function(SEEN, polling=20)
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(seen, polling=20)
     return time.perf_counter() - begun
 
 

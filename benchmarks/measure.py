@@ -40,11 +40,11 @@ class Server:
         """Time since the start."""
         return time.perf_counter() - self.begun
 
-    def wait_until_alive(self) -> float:
-        """Seconds from the start until `/healthz` answers; raises `RuntimeError` when it never will."""
+    def wait_until_alive(self, path: str = "/healthz") -> float:
+        """Seconds from the start until `path` answers; raises `RuntimeError` when it never will."""
         while self.process.poll() is None and self.seconds() < PATIENCE:
             try:
-                httpx2.get(f"{self.url}/healthz").raise_for_status()
+                httpx2.get(self.url + path).raise_for_status()
                 return self.seconds()
             except httpx2.TransportError:
                 time.sleep(0.01)
@@ -52,11 +52,12 @@ class Server:
 
 
 @contextmanager
-def server(outputs: Path | None = None) -> Iterator[Server]:
-    """The studio on a free port, with the default settings and an empty outputs folder, or the one given."""
+def server(outputs: Path | None = None, script: str = "app.py") -> Iterator[Server]:
+    """The studio on a free port, with the default settings and an empty outputs folder, or the one given; or another
+    script of Streamlit's."""
     with tempfile.TemporaryDirectory() as empty:
         port = _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+        command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
         environment = os.environ | {"DARKROOM_OUTPUTS": str(outputs or empty), "DARKROOM_MODEL": MODEL}
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

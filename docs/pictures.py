@@ -83,6 +83,8 @@ BETWEEN_FRAMES = 0.08
 MARGIN, CAPTION = 12, 34
 PAPER, INK = "#faf6ef", "#2b2320"
 DESKTOP, TALL, PHONE = (ViewportSize(width=w, height=h) for w, h in ((1440, 900), (1440, 1500), (390, 844)))
+RECENT = ".sheet.many img"
+"""In the strip at the end of Create."""
 ANY_PICTURE = "[data-testid=stMain] img"
 GRID = {
     "base": {"prompt": "a red sailboat on a lake at sunset", "seed": SEED},
@@ -281,9 +283,9 @@ def screenshots(chromium: Browser, server: Server) -> None:
     for favourite in server.get("/api/v1/images?text=castle").json()["images"][:1]:
         httpx.patch(f"{server.url}/api/v1/images/{favourite['id']}", json={"favourite": True, "rating": 5})
     for shot in (
-        Shot("studio", create, ".print img", DESKTOP),
-        Shot("studio-dark", create, ".print img", DESKTOP, "dark"),
-        Shot("phone", create, ".print img", PHONE),
+        Shot("studio", create, RECENT, DESKTOP),
+        Shot("studio-dark", create, RECENT, DESKTOP, "dark"),
+        Shot("phone", create, RECENT, PHONE),
         Shot("gallery", gallery, ANY_PICTURE, DESKTOP),
         Shot("gallery-phone", gallery, ANY_PICTURE, PHONE),
         Shot("picture", f"/gallery?image={latest}", ANY_PICTURE, DESKTOP),
