@@ -126,7 +126,8 @@ def test_parts_of_equal_weight_are_encoded_as_the_pipeline_does(
     made = prompts._weighted(pipeline, record, "a red house")["prompt_embeds"]
     assert made.shape == own.shape
     # compel gives T5 a mask that masks nothing, which is summed in another order.
-    tolerance = 0.05 if own.dtype == torch.bfloat16 else 0.0
+    summed_otherwise = 0.05 if own.dtype == torch.bfloat16 else 1e-4
+    tolerance = summed_otherwise if record.family in {"sd3", "flux"} else 0.0
     assert torch.allclose(made, own, atol=tolerance, rtol=tolerance)
 
 

@@ -53,5 +53,7 @@ def test_pictures_are_handed_on_and_the_chain_is_kept(
     click(other, "Two houses")
     expect(other.get_by_label("Other words")).to_have_value("a house of chains")
     expect(other.get_by_label("Prompt", exact=True)).to_have_value("a third house")
+    other.get_by_role("button", name="Kept chains").click()
+    settled(other)
     click(other, "Forget “Two houses”")
     expect(other.get_by_text("None is kept yet.")).to_be_visible()

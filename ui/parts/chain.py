@@ -14,6 +14,7 @@ from ui.parts import problems, text
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
+POPOVER = "kept-chains"
 
 
 def draw(studio: Studio, record: ModelRecord) -> None:
@@ -98,8 +99,15 @@ def _ways(studio: Studio, record: ModelRecord) -> None:
             on_click=actions.add_stage,
             args=(studio, record),
         )
-        with st.popover("Kept chains", icon=":material/bookmarks:", width="stretch", key="kept-chains"):
-            _kept(studio, record)
+        how: dict[str, Any] = {"icon": ":material/bookmarks:", "width": "stretch", "on_change": "rerun"}
+        with st.popover("Kept chains", key=POPOVER, **how) as box:
+            if box.open:
+                _kept(studio, record)
+
+
+def _take(studio: Studio, name: str) -> None:
+    actions.take_chain(studio, name)
+    state[POPOVER] = False  # its button moves down as the stages come
 
 
 def _kept(studio: Studio, record: ModelRecord) -> None:
@@ -114,7 +122,7 @@ def _kept(studio: Studio, record: ModelRecord) -> None:
                 width="stretch",
                 key=f"chain-{chain.name}",
                 help=text.escaped(" → ".join(chain.request.models(chain.request.model or record.id))),
-                on_click=actions.take_chain,
+                on_click=_take,
                 args=(studio, chain.name),
             )
             st.button(

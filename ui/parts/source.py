@@ -32,10 +32,10 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         if state.image is None:
             if offered:
                 _drop(studio)
-            problems.under("image", "file")
+            problems.under("image")
             return
         _card()
-        problems.under("image", "file")
+        problems.under("image")
         if not offered:
             st.html(f'<p class="tokens over" role="status">{text.plain(tasks.why_not(record, "image"))}</p>')
             return
