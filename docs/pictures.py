@@ -394,6 +394,7 @@ def take(chromium: Browser, server: Server, shot: Shot) -> None:
     page.locator(shot.ready).first.wait_for()
     page.wait_for_load_state("networkidle")
     page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+    page.wait_for_function("document.querySelector('[data-testid=stSkeleton]') === null")
     page.screenshot(path=ASSETS / f"{shot.name}.png")
     page.context.close()
 
