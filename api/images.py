@@ -177,8 +177,8 @@ async def compare_on_a_map(
 def _family(studio: Studio, image_id: str) -> Family:
     image = studio.gallery.find(image_id)
     gallery = studio.gallery
-    before, after = gallery.ancestors(image), gallery.children(image)
-    return Family(parent=gallery.parent(image), ancestors=before, children=after)
+    before = gallery.ancestors(image)
+    return Family(parent=before[-1] if before else None, ancestors=before, children=gallery.children(image))
 
 
 def _with_version(studio: Studio, image_id: str) -> tuple[SavedImage, str]:

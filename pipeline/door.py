@@ -13,7 +13,7 @@ from pipeline.models.files import hub
 from pipeline.models.hardware import Hardware
 from pipeline.models.library import Library
 from pipeline.models.own.extras import check_extras
-from pipeline.models.planning.plan import impossible, plan_for
+from pipeline.models.planning.plan import impossible
 from pipeline.models.registry import ModelRecord
 from pipeline.models.upscalers import find_upscaler
 from pipeline.pictures.desk import Desk
@@ -36,20 +36,20 @@ class Door:
         self._desk.check(request)
         warnings: list[str] = []
         for number, (stage, record) in enumerate(stages(request, first, self._models.find), 1):
-            about = f"Stage {number}: " if request.then else ""
-            with _named(about):
-                warnings += [about + warning for warning in self._check(stage, record)]
+            with _named(number if request.then else 0):
+                found = self._check(stage, record)
+            warnings += [f"Stage {number}: {warning}" for warning in found] if request.then else found
         self._gallery.check_writable()
         return tuple(warnings)
 
     def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
         record.check(request)
-        self._models.controlnets.check(record, request)
+        if request.controls:
+            self._models.controlnets.check(record, request)
         self._check_size(request, record)
         if request.upscale is not None:
             find_upscaler(request.upscale.upscaler, self._models.shelf)
-        beside = self._models.control_bytes(request)
-        plan = plan_for(record, request, self._machine(), self._models.records, beside)
+        plan = self._models.plan(record, request, self._machine())
         if not plan.possible:
             raise impossible(record, plan.sentence, plan.nearest)
         hub.check_available(record)
@@ -77,7 +77,7 @@ def stages(
     yield request, first
     size = finished_size(request, first.size)
     for number, name in enumerate(request.models(first.id)[1:], 1):
-        with _named(f"Stage {number + 1}: "):
+        with _named(number + 1):
             record = find(name)
         stage = request.stage(number, unseen(size)).model_copy(update={"num_images": request.num_images})
         yield stage, record
@@ -85,12 +85,13 @@ def stages(
 
 
 @contextmanager
-def _named(about: str) -> Iterator[None]:
-    """Say of every error in which stage it is."""
+def _named(stage: int) -> Iterator[None]:
+    """Say of every error in which stage it is, counted from 1; 0 for what is no chain. The first stage's settings are
+    the request's own, those of the others are in `then`."""
     try:
         yield
     except DarkroomError as error:
-        if not about:
+        if not stage:
             raise
-        told = {"message": about + error.info.message, "field": "then" if about != "Stage 1: " else error.info.field}
+        told = {"message": f"Stage {stage}: {error.info.message}", "field": "then" if stage > 1 else error.info.field}
         raise DarkroomError.from_info(error.info.model_copy(update=told)) from None

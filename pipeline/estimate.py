@@ -86,14 +86,19 @@ def estimate(
 
 def in_all(stages: Sequence[Estimate]) -> Estimate:
     """What the stages of a chain take together, one after the other."""
-    seconds, memory = [one.seconds for one in stages], [one.memory_bytes for one in stages]
-    known, held = [one for one in seconds if one is not None], [one for one in memory if one is not None]
+    held = [one.memory_bytes for one in stages if one.memory_bytes is not None]
     return Estimate(
-        seconds=sum(known) if len(known) == len(seconds) else None,
+        seconds=total([one.seconds for one in stages]),
         waits=stages[0].waits,
-        memory_bytes=max(held) if len(held) == len(memory) else None,
+        memory_bytes=max(held) if len(held) == len(stages) else None,
         basis="; ".join(dict.fromkeys(one.basis for one in stages)),
     )
+
+
+def total(seconds: Sequence[float | None]) -> float | None:
+    """The sum; None when one of them is not known."""
+    known = [one for one in seconds if one is not None]
+    return sum(known) if len(known) == len(seconds) else None
 
 
 def waiting_seconds(busy: Sequence[float | None], before: Iterable[float | None]) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.door import stages
 from pipeline.errors import DarkroomError
-from pipeline.estimate import Estimate, Pace, estimate, in_all, waiting_seconds
+from pipeline.estimate import Estimate, Pace, estimate, in_all, total, waiting_seconds
 from pipeline.gallery import Gallery
 from pipeline.gallery.query import ImageQuery
 from pipeline.jobs.dispatcher import Dispatcher
@@ -14,7 +14,6 @@ from pipeline.jobs.state import Progress
 from pipeline.jobs.store import JobRow
 from pipeline.models.hardware import Hardware
 from pipeline.models.library import Library
-from pipeline.models.planning.plan import plan_for
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 
@@ -35,8 +34,7 @@ class Forecast:
         it needs. Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do."""
         waits, before, found = self._waits(client, first.id), "", list[Estimate]()
         for stage, record in stages(request, first, self._models.find):
-            beside = self._models.control_bytes(stage)
-            plan = plan_for(record, stage, self._machine(), self._models.records, beside)
+            plan = self._models.plan(record, stage, self._machine())
             loaded = self._dispatcher.holds(record.id, plan.quantization) if not before else record.id == before
             found.append(estimate(stage, record, plan, self._pace(record, plan.device), loaded, waits))
             before = record.id
@@ -57,9 +55,7 @@ class Forecast:
                 parts = list(stages(row.request, self._models.find(row.model), self._models.find))
             except DarkroomError:  # it fails at once
                 return 0.0
-            each = [self._seconds(stage, record, paces) for stage, record in parts]
-            known = [seconds for seconds in each if seconds is not None]
-            return sum(known) if len(known) == len(each) else None
+            return total([self._seconds(stage, record, paces) for stage, record in parts])
 
         def remains(row: JobRow, progress: Progress) -> float | None:
             return takes(row) if progress.seconds_left is None else progress.seconds_left

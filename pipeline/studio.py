@@ -34,7 +34,7 @@ from pipeline.models.choose import Choice, choose_default
 from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport
 from pipeline.models.library import Library
-from pipeline.models.planning.plan import Plan, plan_for
+from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.pictures.desk import Desk
@@ -205,8 +205,7 @@ class Studio:
         Raises `UnknownModel`, `NotFound` for an unknown ControlNet, and `InvalidRequest` for what this device
         cannot do.
         """
-        beside = self.models.control_bytes(request)
-        return plan_for(self._record(request), request, self._hardware, self.models.records, beside)
+        return self.models.plan(self._record(request), request, self._hardware)
 
     def estimate(self, request: GenerationRequest, *, client: str = "python") -> Estimate:
         """How long `request` would take if `client` queued it now, and the memory that it needs.
@@ -262,9 +261,7 @@ class Studio:
             return False
         try:
             parts = stages(row.request, self.models.find(row.model), self.models.find)
-            known, beside = self.models.records, self.models.control_bytes
-            plans = [plan_for(record, stage, self._hardware, known, beside(stage)) for stage, record in parts]
-            return any(plan.spread for plan in plans)
+            return any(self.models.plan(record, stage, self._hardware).spread for stage, record in parts)
         except DarkroomError:  # the worker will say so better
             return False
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.commands.display import print_json, print_table
-from pipeline.commands.options import Json, open_studio
+from pipeline.commands.options import Json, open_studio, recipe_in
 from pipeline.errors import InvalidRequest
 
 app = typer.Typer(help="Several models in a row, kept under a name for `generate --chain`.", no_args_is_help=True)
@@ -62,11 +62,8 @@ def keep(
 ) -> None:
     """Keep what made a picture, and those before it, under a name."""
     from pipeline.chains import chain_of
-    from pipeline.gallery.metadata import read_recipe
 
-    recipe = read_recipe(image)
-    if recipe is None:
-        raise InvalidRequest(f"{image} carries no settings of Darkroom.", "Choose a file that the studio saved.")
+    recipe = recipe_in(image)
     with closing(open_studio()) as studio:
         kept = studio.chains.keep(name, chain_of(recipe))
     typer.echo(f"“{kept.name}” is kept, with {1 + len(kept.request.then)} stages.")

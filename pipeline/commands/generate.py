@@ -93,8 +93,8 @@ def generate(
     }
     with closing(open_studio()) as studio, JobDisplay(as_json) as display:
         given = with_edges(fields, studio) if canny else fields
-        kept = studio.chains.find(chain).request.model_dump() if chain else {}
-        request = parse_request(**kept | _said(studio.desk.named(given)))
+        said = _said(studio.desk.named(given))
+        request = studio.chains.find(chain).begun_with(**said) if chain else parse_request(**said)
         if request.model is None:
             display.note(studio.default.reason)
         follow(studio.submit(request, client="shell"), display)

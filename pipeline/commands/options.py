@@ -16,6 +16,7 @@ from pipeline.inputs import Margins, Upscale
 from pipeline.request import GenerationRequest, LoraUse, Quantization
 
 if TYPE_CHECKING:
+    from pipeline.recipe import Recipe
     from pipeline.studio import Studio
 
 OPTIONS = {
@@ -141,6 +142,16 @@ def upscale(text: str | None, upscaler: str | None) -> Upscale | None:
     except ValueError:
         message = f"“{text}” is no enlargement."
         raise InvalidRequest(message, "Write 2 to 4, and after a colon a strength below 1.", field="upscale") from None
+
+
+def recipe_in(file: Path) -> Recipe:
+    """What a picture's file says of how it was made; raises `InvalidRequest` when it says nothing."""
+    from pipeline.gallery.metadata import read_recipe
+
+    recipe = read_recipe(file)
+    if recipe is None:
+        raise InvalidRequest(f"{file} carries no settings of Darkroom.", "Choose a file that the studio saved.")
+    return recipe
 
 
 def open_studio() -> Studio:

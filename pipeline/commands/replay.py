@@ -10,19 +10,14 @@ import typer
 
 from pipeline.commands.display import JobDisplay
 from pipeline.commands.generate import follow
-from pipeline.commands.options import Json, open_studio
-from pipeline.errors import InvalidRequest
+from pipeline.commands.options import Json, open_studio, recipe_in
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A PNG, JPEG or WebP of Darkroom's.", exists=True)]
 
 
 def replay(image: File, as_json: Json = False) -> None:
     """Make a picture again from what its file says. Exits with 1 when the pixels are not the same."""
-    from pipeline.gallery.metadata import read_recipe
-
-    recipe = read_recipe(image)
-    if recipe is None:
-        raise InvalidRequest(f"{image} carries no settings of Darkroom.", "Choose a file that the studio saved.")
+    recipe = recipe_in(image)
     with closing(open_studio()) as studio, JobDisplay(as_json) as display:
         follow(studio.replay(recipe, client="shell"), display)
         for made in display.images.values():

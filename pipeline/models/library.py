@@ -20,8 +20,10 @@ from pipeline.models.files import account, hub, stored
 from pipeline.models.files.fetch import Fetcher, FetchState
 from pipeline.models.files.stored import Inventory, Problem
 from pipeline.models.finding import Finding
+from pipeline.models.hardware import Hardware
 from pipeline.models.own import add
 from pipeline.models.own.shelf import Shelf
+from pipeline.models.planning.plan import Plan, plan_for
 from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.models.upscalers import Upscaler, upscalers
 from pipeline.request import GenerationRequest
@@ -60,9 +62,11 @@ class Library:
         """The ControlNets, one's own as they are on the disk now."""
         return ControlNets.read(self._settings.weights)
 
-    def control_bytes(self, request: GenerationRequest) -> int:
-        """Of the ControlNets of `request`; 0 where it names none. Raises `NotFound` for an unknown one."""
-        return self.controlnets.bytes(request) if request.controls else 0
+    def plan(self, record: ModelRecord, request: GenerationRequest, hardware: Hardware) -> Plan:
+        """The plan of `request` with the model of `record`, its ControlNets included, by what is on this disk. Raises
+        `NotFound` for an unknown net, and `InvalidRequest` for what the device cannot do."""
+        beside = self.controlnets.bytes(request) if request.controls else 0
+        return plan_for(record, request, hardware, self.records, beside)
 
     def find(self, name: str) -> ModelRecord:
         """The record that `name` means: an id, or a unique short form of one. Raises `UnknownModel`."""

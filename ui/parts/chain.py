@@ -65,7 +65,6 @@ def _stage(number: int, models: dict[str, ModelRecord]) -> None:
 
 def _numbers(number: int, record: ModelRecord | None) -> None:
     """Steps and guidance; an empty field is what the model does by itself."""
-    usual = record or None
     left, right = st.columns(2, gap="small")
     left.number_input(
         "Steps",
@@ -73,7 +72,7 @@ def _numbers(number: int, record: ModelRecord | None) -> None:
         1000,
         None,
         key=stages.stage_key(number, "num_inference_steps"),
-        placeholder=str(usual.steps.default) if usual else "its own",
+        placeholder=str(record.steps.default) if record else "its own",
         **KEEP,
     )
     right.number_input(
@@ -83,7 +82,7 @@ def _numbers(number: int, record: ModelRecord | None) -> None:
         None,
         step=0.5,
         key=stages.stage_key(number, "guidance_scale"),
-        placeholder=f"{usual.guidance.default:g}" if usual else "its own",
+        placeholder=f"{record.guidance.default:g}" if record else "its own",
         **KEEP,
     )
 
