@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from api.access import StudioDep
-from api.problems import problem
+from api.shapes import problem
 from pipeline.errors import ErrorInfo
 
 router = APIRouter(tags=["health"])

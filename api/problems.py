@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), with the stable `code`, the `field` at fault and the `remedy`."""
+"""From errors to responses: every error that a route raises, and every route that there is not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
+from api.shapes import render
 from pipeline.errors import DarkroomError, ErrorInfo, InvalidRequest, NotFound
 from pipeline.request import refusal
 
@@ -27,45 +28,34 @@ STATUS = {
 }
 """HTTP status for each error code; the codes that are not here are the studio's own failures, 500."""
 
-MEDIA_TYPE = "application/problem+json"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 router = APIRouter()
 
 
-def problem(status: int, info: ErrorInfo, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response for one error."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": info.message,
-        "code": info.code,
-        "field": info.field,
-        "remedy": info.remedy,
-    }
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
-
-
 def install(app: FastAPI) -> None:
-    """Render every error of the API as a problem."""
+    """Render every error of the API in the shape of its interface."""
     app.exception_handler(DarkroomError)(_from_darkroom)
     app.exception_handler(RequestValidationError)(_from_validation)
     app.exception_handler(HTTPException)(_from_http)
     app.exception_handler(Exception)(_from_bug)
 
 
-@router.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-async def unknown_route(path: str) -> None:
-    """Anything else under /api, which would otherwise fall through to the pages."""
-    raise NotFound(f"There is no /api/{path}.", "The routes are listed in /openapi.json.")
+async def unknown_route(request: Request) -> None:
+    """Anything else under the roots of the API, which would otherwise fall through to the pages."""
+    raise NotFound(f"There is no {request.method} {request.url.path}.", "The routes are listed in /openapi.json.")
+
+
+for root in ("/api", "/v1", "/sdapi", "/controlnet"):
+    router.add_api_route(f"{root}/{{path:path}}", unknown_route, methods=METHODS, include_in_schema=False)
 
 
 async def _from_darkroom(request: Request, error: DarkroomError) -> JSONResponse:
     headers = {"Retry-After": "10"} if error.info.code == "queue_full" else None
-    return problem(STATUS.get(error.info.code, 500), error.info, headers)
+    return render(request.url.path, STATUS.get(error.info.code, 500), error.info, headers)
 
 
 async def _from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
-    return problem(422, _as_invalid_request(error).info)
+    return render(request.url.path, 422, _as_invalid_request(error).info)
 
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequest:
@@ -80,10 +70,11 @@ def _as_invalid_request(error: RequestValidationError) -> InvalidRequest:
 
 async def _from_http(request: Request, error: HTTPException) -> JSONResponse:
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return problem(error.status_code, ErrorInfo(code=code, message=f"{error.detail}."), dict(error.headers or {}))
+    info = ErrorInfo(code=code, message=f"{error.detail}.")
+    return render(request.url.path, error.status_code, info, dict(error.headers or {}))
 
 
 async def _from_bug(request: Request, error: Exception) -> JSONResponse:
     message = "Darkroom met an error that it does not know."
     remedy = "The terminal that runs it shows the details; please report them."
-    return problem(500, ErrorInfo(code="error", message=message, remedy=remedy))
+    return render(request.url.path, 500, ErrorInfo(code="error", message=message, remedy=remedy))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import uuid
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
@@ -20,12 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import uploads
 from api.access import CLIENT_COOKIE
-from api.problems import problem
+from api.shapes import render
 from pipeline.errors import ErrorInfo
 from pipeline.settings import Settings
 
 MAX_BODY = 2**20
 """Bytes that a request's body may have: a job is a few kilobytes."""
+TAKE_PICTURES = re.compile(rf"{uploads.PREFIX}|/v1/images/edits|/(sdapi|controlnet)/.*")
+"""Where programs may send pictures along."""
 UPLOADS = "/_stcore/upload_file/"
 """Where the pages put a picture whose settings somebody wants back."""
 _FORM_BYTES = 2**16
@@ -59,18 +62,18 @@ class Gate:
 
 def _refusal(scope: Scope, settings: Settings) -> Response | None:
     """Why this request may not go on, or None."""
-    headers = Headers(scope=scope)
+    headers, path = Headers(scope=scope), scope["path"]
     host, origin = headers.get("host", ""), headers.get("origin")
     hosts = {name.lower() for name in settings.allowed_hosts}
     if "*" not in hosts and _name(f"//{host}") not in hosts:
         remedy = "To use the studio under that name, add it to DARKROOM_ALLOWED_HOSTS."
-        return problem(421, ErrorInfo(code="foreign_host", message=f"“{host}” is not this studio.", remedy=remedy))
+        return render(path, 421, ErrorInfo(code="foreign_host", message=f"“{host}” is not this studio.", remedy=remedy))
     if origin is not None and not _same_site(origin, host, hosts):
         message = f"A page from “{origin}” may not use this studio."
-        return problem(403, ErrorInfo(code="foreign_origin", message=message))
+        return render(path, 403, ErrorInfo(code="foreign_origin", message=message))
     if _announced(headers) > (most := _most(scope)):
-        return problem(413, ErrorInfo(code="too_large", message=f"The body is larger than {most} bytes."))
-    if settings.token and scope["path"] != LOGIN and not _knows(headers, settings.token.get_secret_value()):
+        return render(path, 413, ErrorInfo(code="too_large", message=f"The body is larger than {most} bytes."))
+    if settings.token and path != LOGIN and not _knows(headers, settings.token.get_secret_value()):
         return _ask_for_token(scope, headers)
     return None
 
@@ -83,7 +86,7 @@ def _same_site(origin: str, host: str, hosts: set[str]) -> bool:
 
 def _most(scope: Scope) -> int:
     """Bytes that the body of this request may have: for a file that the pages take, what Streamlit allows it."""
-    if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == uploads.PREFIX:
+    if scope["type"] == "http" and scope["method"] == "POST" and TAKE_PICTURES.fullmatch(scope["path"]):
         return uploads.MAX_BYTES
     if scope["type"] != "http" or scope["method"] != "PUT" or not scope["path"].startswith(UPLOADS):
         return MAX_BODY
@@ -138,7 +141,7 @@ def _ask_for_token(scope: Scope, headers: Headers) -> Response:
         return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
     remedy = "Send “Authorization: Bearer …” with the value of DARKROOM_TOKEN."
     info = ErrorInfo(code="token_needed", message="This studio asks for a token.", remedy=remedy)
-    return problem(401, info, {"WWW-Authenticate": "Bearer"})
+    return render(scope["path"], 401, info, {"WWW-Authenticate": "Bearer"})
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

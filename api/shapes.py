@@ -1,0 +1,50 @@
+"""What an error looks like in each interface: ours, and those of others, whose clients read their own shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+
+from pipeline.errors import ErrorInfo
+
+PROBLEM = "application/problem+json"
+Headers = dict[str, str]
+Shape = Callable[[int, ErrorInfo, Headers | None], JSONResponse]
+
+
+def render(path: str, status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
+    """The response for one error, in the shape of the interface that `path` belongs to."""
+    shape = next((shape for prefix, shape in _SHAPES.items() if path.startswith(prefix)), problem)
+    return shape(status, info, headers)
+
+
+def problem(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
+    """As RFC 9457 has it, with the stable `code`, the `field` at fault and the `remedy`."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": info.message,
+        "code": info.code,
+        "field": info.field,
+        "remedy": info.remedy,
+    }
+    return JSONResponse(body, status, headers, media_type=PROBLEM)
+
+
+def openai(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
+    """As OpenAI's clients read it: the status chooses their exception."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": info.sentence, "type": kind, "param": info.field, "code": info.code}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def a1111(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
+    """As the A1111 web UI reports it."""
+    body = {"error": info.code, "detail": info.sentence, "body": "", "errors": info.sentence}
+    return JSONResponse(body, status, headers)
+
+
+_SHAPES: dict[str, Shape] = {"/v1/": openai, "/sdapi/": a1111, "/controlnet/": a1111}
