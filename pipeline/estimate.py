@@ -57,6 +57,7 @@ class Pace:
         alike = _of_precision(self._recipes, precision)
         alike = _enough([one for one in alike if _guided(one.guidance_scale) == guided], alike)
         alike = _enough([one for one in alike if (one.work_size or (one.width, one.height)) == size], alike)
+        alike = _enough([one for one in alike if one.upscale == request.upscale], alike)
         if not alike or not work:
             return None
         return median(one.seconds / step_pixels(one.to_request(), record) for one in alike) * work

@@ -99,6 +99,13 @@ def test_pictures_of_the_same_kind_count_when_they_are_enough(record: ModelRecor
     assert seconds(record, [*made(9), *made(3, **unguided)], guidance_scale=0.0) == pytest.approx(5)
 
 
+def test_enlargements_of_the_same_kind_count_when_they_are_enough(record: ModelRecord) -> None:
+    upscale = Upscale(factor=4, upscaler="darkroom-x4")
+    large = {"width": 4 * 512, "height": 4 * 512, "work_size": (512, 512), "upscale": upscale, "seconds": 25.0}
+    assert seconds(record, [*made(3, **large), *made(9)], upscale=upscale) == pytest.approx(25)
+    assert seconds(record, [*made(9, **large), *made(3)]) == pytest.approx(10)
+
+
 def test_other_weights_count_only_where_there_are_none_of_the_same(record: ModelRecord) -> None:
     four_bits = made(9, quantization="nf4", seconds=30.0)
     assert seconds(record, [*four_bits, *made(1)]) == pytest.approx(10)

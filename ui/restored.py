@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import DarkroomError, InvalidRequest
-from pipeline.gallery.restore import Restored
+from pipeline.gallery.restore import WORKED_FROM, Restored
 from pipeline.models import schedulers
 from pipeline.models.own import extras
 from pipeline.models.registry import ModelRecord
@@ -75,6 +75,9 @@ def _unfit(studio: Studio, record: ModelRecord, fields: dict[str, Any]) -> Itera
             yield names, error.info.sentence
     if fields.get("negative_prompt") and not record.negative_prompt:
         yield ("negative_prompt",), f"{record.name} does not use a negative prompt."
+    given = {name: value for name, value in fields.items() if name in WORKED_FROM}
+    if not all(map(studio.inputs.has, parse_request(prompt="a picture", **given).input_ids)):
+        yield WORKED_FROM, "A picture that it was made from is not kept here."
     yield from _missing_files(studio, record, fields)
 
 
@@ -85,6 +88,9 @@ def _missing_files(
     shelf = studio.models.shelf
     loras = {file.name for file in extras.fitting(record, shelf.loras())}
     used = [use.name if hasattr(use, "name") else use["name"] for use in fields.get("loras", ())]
+    nets = {net.id for net in studio.models.controlnets.fitting(record)}
+    if gone := [use.net for use in fields.get("controls", ()) if use.net not in nets]:
+        yield ("controls",), f"There is no ControlNet {', '.join(gone)} for {record.name}."
     if gone := [name for name in used if name not in loras]:
         yield ("loras",), f"There is no LoRA {', '.join(gone)} for {record.name} in the weights folder."
     vae = fields.get("vae")

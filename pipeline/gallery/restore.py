@@ -21,6 +21,8 @@ from pipeline.gallery.translate import translate
 from pipeline.recipe import Recipe
 from pipeline.request import GenerationRequest
 
+WORKED_FROM = ("image", "strength", "fit", "mask", "mask_feather", "mask_area", "outpaint", "controls")
+"""The fields of a request about pictures that somebody brought along, or that were made before."""
 _MAX_TEXT = 200_000
 """Characters of settings that are read; those of real pictures are below a tenth of it."""
 
@@ -107,12 +109,23 @@ def _from_recipe(recipe: Recipe) -> Restored:
         "offload": recipe.offload,
         "loras": [{"name": use.name, "weight": use.weight} for use in recipe.loras],
         "vae": recipe.vae.name if recipe.vae else None,
-        "upscale": recipe.upscale if recipe.image is None else None,
+        "upscale": recipe.upscale,
     }
     if recipe.variation_seed is not None:
         fields |= {"variation_seed": recipe.variation_seed, "variation_strength": recipe.variation_strength}
     valid, notes = _checked(fields)
+    valid |= _worked_from(recipe)
     return Restored(source="darkroom", fields=valid, notes=tuple(notes), model_name=recipe.model)
+
+
+def _worked_from(recipe: Recipe) -> dict[str, Any]:
+    """The fields about pictures that took part, which are right or wrong together only; none when they are wrong, which
+    no recipe of ours is."""
+    try:
+        request = recipe.to_request()
+    except InvalidRequest:
+        return {}
+    return {name: value for name in WORKED_FROM if (value := getattr(request, name))}
 
 
 def _from_text(texts: dict[str, str]) -> Restored:

@@ -12,6 +12,7 @@ from pipeline.gallery import exif
 from pipeline.gallery.metadata import SAMPLERS, a1111_text, encode_png
 from pipeline.gallery.restore import Restored, read_settings
 from pipeline.inputs import Upscale
+from pipeline.recipe import ControlUsed
 from pipeline.request import MAX_SEED, GenerationRequest, LoraUse
 from tests.gallery.pictures import ORIGIN, make_picture, make_recipe
 
@@ -88,6 +89,16 @@ def test_a_picture_of_ours_gives_back_every_setting_and_has_nothing_to_say():
     restored = read_settings(png_bytes)
     assert (restored.source, restored.notes, restored.model_name) == ("darkroom", (), picture.recipe.model)
     assert GenerationRequest(**restored.fields) == picture.recipe.to_request()
+
+
+def test_a_picture_of_ours_gives_back_the_pictures_that_it_was_made_from():
+    kept = f"{'a' * 64}-64x64"
+    use = ControlUsed(net="demo-canny", image=kept, scale=0.5, sha256="b" * 64)
+    worked = {"image": kept, "strength": 0.4, "fit": "pad", "mask": kept, "mask_feather": 3, "controls": (use,)}
+    made = make_picture(work_size=(64, 64), **worked)
+    restored = read_settings(encode_png(made, ORIGIN))
+    assert restored.notes == ()
+    assert GenerationRequest(**restored.fields) == made.recipe.to_request()
 
 
 def test_an_enlarged_picture_of_ours_gives_back_its_size_before_and_the_enlargement():

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pipeline.gallery.restore import Restored
-from pipeline.inputs import Upscale
+from pipeline.inputs import ControlUse, Upscale
 from pipeline.studio import Studio
 from ui import form, restored
 
@@ -70,6 +71,24 @@ def test_a_lora_that_is_not_here_is_named(studio: Studio) -> None:
 
 def test_a_file_without_a_prompt_leaves_the_prompt_empty(studio: Studio) -> None:
     assert into_form(studio, seed=5).form["prompt"] == ""
+
+
+def test_maps_and_pictures_come_back_where_they_are_kept(studio: Studio) -> None:
+    kept, gone = studio.inputs.put(Image.new("RGB", (64, 64))), f"{'a' * 64}-64x64"
+    fields = {"image": kept, "strength": 0.4, "controls": (ControlUse(net="demo-canny", image=kept, scale=0.5),)}
+    here = restored.into_form(studio, Restored(source="darkroom", fields=fields, model_name="demo"), "tiny")
+    assert here.notes == ()
+    assert (here.form["image"], here.form["strength"], here.form["map_scale_0"]) == (kept, 0.4, 0.5)
+    lost = into_form(studio, **{"image": gone, "strength": 0.4})
+    assert lost.form["image"] is None
+    assert lost.notes == ("A picture that it was made from is not kept here.",)
+
+
+def test_a_map_for_a_net_that_is_not_here_is_told(studio: Studio) -> None:
+    controls = (ControlUse(net="scribble", image=studio.inputs.put(Image.new("RGB", (64, 64)))),)
+    found = restored.into_form(studio, Restored(source="darkroom", fields={"controls": controls}), "demo")
+    assert "There is no ControlNet scribble for Darkroom demo." in found.notes
+    assert found.form["maps"] == ()
 
 
 def test_an_enlargement_comes_back_with_its_upscaler_if_that_is_here(studio: Studio) -> None:
