@@ -378,7 +378,7 @@ def test_asyncio_listeners_resume_where_they_were_cut_off(studio: Studio) -> Non
     job = studio.submit(SHORT)
 
     async def follow(after: int) -> list[tuple[int, Event]]:
-        return [numbered async for numbered in job.aevents(after)]
+        return [numbered async for numbered in job.numbered_events(after)]
 
     everything = asyncio.run(follow(0))
     numbers = [number for number, _ in everything]
