@@ -131,6 +131,7 @@ class SavedImage(BaseModel):
     id: str
     job_id: str
     index: int
+    """Which picture of its job, from 0."""
     path: Path | None
     """The PNG, or None while it could only be kept in memory (`unsaved` says why)."""
     unsaved: str = ""

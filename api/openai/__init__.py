@@ -8,7 +8,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.openai import images, models
+from api.openai.answer import Failure
 
-router = APIRouter(prefix="/v1", tags=["as OpenAI has it"])
+router = APIRouter(
+    prefix="/v1", tags=["as OpenAI has it"], responses={"4XX": {"model": Failure}, "5XX": {"model": Failure}}
+)
 router.include_router(images.router)
 router.include_router(models.router)

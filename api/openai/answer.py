@@ -34,6 +34,21 @@ class Answer(BaseModel):
     warnings: tuple[str, ...] = Field((), description="A sentence for each thing that is not as it was asked for.")
 
 
+class Fault(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None = Field(description="The field at fault.")
+    code: str = Field(description="Stays the same whatever the message says.")
+
+
+class Failure(BaseModel):
+    """Every answer that is none."""
+
+    error: Fault
+
+
 def answer(studio: Studio, wish: Wish, pictures: Sequence[SavedImage], warnings: tuple[str, ...], base: str) -> Answer:
     """All of `pictures` as `wish` wants them; `base` is the address of this server, with a slash at its end."""
     data = [_item(studio, wish, picture, base) for picture in pictures]
