@@ -36,8 +36,8 @@ def problem(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSO
 
 def openai(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
     """As OpenAI's clients read it: the status chooses their exception. What is wrong with a request is 400 there, and
-    what will fail again is not to be asked again, which they do by themselves after 409, 429 and 5xx."""
-    again = {"x-should-retry": "true" if status == HTTPStatus.TOO_MANY_REQUESTS else "false"}
+    only where that can help do they ask again, which they would by themselves after every 409, 429 and 5xx."""
+    again = {"x-should-retry": "true" if info.code == "queue_full" else "false"}
     answered = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
     return JSONResponse({"error": openai_error(status, info)}, answered, (headers or {}) | again)
 
