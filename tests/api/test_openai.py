@@ -161,9 +161,10 @@ def test_the_job_behind_an_answer_has_its_request_id_and_the_user_it_is_for(
 # -- edits --------------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_keeps_every_pixel_that_its_mask_does(openai_client: OpenAI) -> None:
+@pytest.mark.parametrize("area", ["whole", "masked"])
+def test_an_edit_keeps_every_pixel_that_its_mask_does(openai_client: OpenAI, area: str) -> None:
     source = png()
-    body = {"steps": 2, "seed": 3, "mask_area": "masked"}
+    body = {"steps": 2, "seed": 3, "mask_area": area}
 
     [file] = files(openai_client.images.edit(image=source, mask=mask(), prompt="a lake", extra_body=body))
 
