@@ -14,14 +14,15 @@ from openai import OpenAI
 from openai.types import ImagesResponse
 from PIL import Image
 
-from pipeline.events import Cancelled
+from api.openai.stream import Partials
+from pipeline.events import Cancelled, Step
 from pipeline.gallery.metadata import read_recipe
 from pipeline.studio import Studio
 from tests.api.conftest import app_of
 from tests.api.serving import served
 
 QUICK = {"num_inference_steps": 2}
-LONG = {"num_inference_steps": 1000}
+LONG = {"num_inference_steps": 100, "num_images": 16}
 SIDE = 64
 
 
@@ -242,6 +243,14 @@ def test_a_stream_shows_previews_and_then_the_picture(openai_client: OpenAI, stu
     assert recipe.sha256 == studio.gallery.recent(1)[0].recipe.sha256
 
 
+def test_previews_are_spread_evenly_over_each_picture() -> None:
+    partials, taken = Partials(2), list[int | None]()
+    for image, step in ((0, 1), (0, 2), (0, 2), (0, 3), (0, 4), (1, 4), (1, 4)):
+        partials.see(Step(image_index=image, step=step, total=4, seconds_left=None))
+        taken.append(partials.take())
+    assert taken == [None, 0, None, 1, None, 0, 1]
+
+
 def test_a_stream_of_edits_has_names_of_its_own_and_no_previews_unless_wanted(openai_client: OpenAI) -> None:
     stream = openai_client.images.edit(image=png(), prompt="a lake", stream=True, n=2, extra_body={"steps": 2})
     assert [event.type for event in stream] == ["image_edit.completed"] * 2
@@ -269,7 +278,7 @@ def test_who_leaves_a_stream_takes_the_job_along(openai_client: OpenAI, studio: 
 def test_who_gives_up_waiting_takes_the_job_along(openai_client: OpenAI, studio: Studio) -> None:
     impatient = openai_client.with_options(timeout=2, max_retries=0)
     with pytest.raises(openai.APITimeoutError):
-        impatient.images.generate(prompt="a tower", n=10, user="impatient", extra_body=LONG)
+        impatient.images.generate(prompt="a tower", user="impatient", extra_body=LONG)
     [job] = studio.jobs(client="api:127.0.0.1:impatient")
     assert isinstance(list(studio.job(job.id).events())[-1], Cancelled)
 
