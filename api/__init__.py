@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api import chains, comparisons, health, images, jobs, login, models, plan, problems, shelf, uploads
+from api import chains, comparisons, health, images, jobs, login, models, openai, plan, problems, shelf, uploads
 
 
 def install(app: FastAPI) -> None:
     """Add the routes and the error format to `app`. The catch-all for `/api` comes last."""
     problems.install(app)
-    for room in (health, login, jobs, images, uploads, models, plan, shelf, chains, comparisons, problems):
+    for room in (health, login, jobs, images, uploads, models, plan, shelf, chains, comparisons, openai, problems):
         app.include_router(room.router)

@@ -115,13 +115,14 @@ async def file(
     image_id: str,
     studio: StudioDep,
     kind: Annotated[Literal["png", "jpeg", "webp"], Query(alias="format")] = "png",
+    quality: Annotated[int | None, Query(ge=0, le=100)] = None,
     download: bool = False,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The PNG as it was saved, or a copy in another format, with the recipe inside; `download=1` makes a browser
-    store it."""
+    """The PNG as it was saved, or a copy in another format, with the recipe inside; `quality` is for JPEG and WebP,
+    `download=1` makes a browser store the file."""
     image, version = await in_thread(_with_version, studio, image_id)
-    headers = _headers(f"{version}-{kind}")
+    headers = _headers(f"{version}-{kind}" if quality is None else f"{version}-{kind}-{quality}")
     if is_held(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     disposition = "attachment" if download else "inline"
@@ -131,7 +132,7 @@ async def file(
     stem = image.path.stem if image.path else image.id
     headers["Content-Disposition"] = f'{disposition}; filename="{stem}.{ENDINGS[kind]}"'
     png = await in_thread(studio.gallery.png, image_id)
-    data = png if kind == "png" else await in_thread(formats.export, png, kind)
+    data = png if kind == "png" else await in_thread(formats.export, png, kind, quality)
     return Response(data, 200, headers, f"image/{kind}")
 
 

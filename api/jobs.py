@@ -87,7 +87,7 @@ async def events(
 
 async def _stream(job: Job, after: int) -> AsyncIterator[ServerSentEvent]:
     told = 0.0
-    async for number, event in job.aevents(after):
+    async for number, event in job.numbered_events(after):
         if isinstance(event, Step) and event.step < event.total:
             if time.monotonic() - told < STEP_SECONDS:
                 continue

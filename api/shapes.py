@@ -35,10 +35,18 @@ def problem(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSO
 
 
 def openai(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
-    """As OpenAI's clients read it: the status chooses their exception."""
+    """As OpenAI's clients read it: the status chooses their exception. What is wrong with a request is 400 there, and
+    only where that can help do they ask again, which they would by themselves after every 409, 429 and 5xx."""
+    again = {"x-should-retry": "true" if info.code == "queue_full" else "false"}
+    answered = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    return JSONResponse({"error": openai_error(status, info)}, answered, (headers or {}) | again)
+
+
+def openai_error(status: int, info: ErrorInfo) -> dict[str, str | None]:
+    """What OpenAI's clients find under `error`, in a body as in a stream."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"message": info.sentence, "type": kind, "param": info.field, "code": info.code}
-    return JSONResponse({"error": error}, status, headers)
+    code = _OPENAI_CODES.get(info.code, info.code)
+    return {"message": info.sentence, "type": kind, "param": info.field, "code": code}
 
 
 def a1111(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
@@ -47,4 +55,6 @@ def a1111(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONR
     return JSONResponse(body, status, headers)
 
 
+_OPENAI_CODES = {"unknown_model": "model_not_found", "token_needed": "invalid_api_key"}
+"""OpenAI's names of errors that scripts ask for."""
 _SHAPES: dict[str, Shape] = {"/v1/": openai, "/sdapi/": a1111, "/controlnet/": a1111}

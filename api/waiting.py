@@ -18,21 +18,16 @@ async def pictures(job: Job, request: Request) -> list[SavedImage]:
 
     Raises as `Job.result` does.
     """
-    ended, gone = asyncio.ensure_future(_end(job)), asyncio.ensure_future(_hangs_up(request))
+    made, gone = asyncio.ensure_future(job), asyncio.ensure_future(_hangs_up(request))
     try:
-        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
+        await asyncio.wait({made, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not made.done():
             await in_thread(job.cancel)
             raise JobCancelled("The client hung up.")
     finally:
-        ended.cancel()
+        made.cancel()
         gone.cancel()
-    return await in_thread(job.result)
-
-
-async def _end(job: Job) -> None:
-    async for _ in job.aevents():
-        pass
+    return made.result()
 
 
 async def _hangs_up(request: Request) -> None:

@@ -10,28 +10,141 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.errors import DarkroomError
-    from pipeline.events import Event, SavedImage
+    from pipeline.chains import Chain
+    from pipeline.compare.grid import Axis, Comparison
+    from pipeline.compare.state import ComparisonState
+    from pipeline.doctor import Check
+    from pipeline.errors import (
+        BadSettings,
+        DarkroomError,
+        DependencyMissing,
+        EngineFailed,
+        ErrorInfo,
+        FolderInUse,
+        InvalidRequest,
+        JobCancelled,
+        ModelUnavailable,
+        NotFound,
+        OutOfMemory,
+        OutputUnwritable,
+        QueueFull,
+        UnknownModel,
+        WorkerDied,
+    )
+    from pipeline.estimate import Estimate
+    from pipeline.events import (
+        Cancelled,
+        Event,
+        Failed,
+        Fetching,
+        Finished,
+        Loading,
+        Preview,
+        Quantized,
+        Queued,
+        Saved,
+        SavedImage,
+        Step,
+        Warned,
+    )
+    from pipeline.gallery.metadata import read_recipe
+    from pipeline.gallery.query import ImageQuery
+    from pipeline.gallery.verify import verify
+    from pipeline.inputs import ControlUse, Margins, Upscale
     from pipeline.jobs.job import Job
+    from pipeline.jobs.state import EngineState, JobState
+    from pipeline.models.planning.plan import Plan
+    from pipeline.models.registry import ModelRecord
     from pipeline.recipe import Recipe
-    from pipeline.request import GenerationRequest
+    from pipeline.request import GenerationRequest, LoraUse, Stage
     from pipeline.settings import Settings
     from pipeline.studio import Studio
 
-_HOMES = {
-    "DarkroomError": "errors",
-    "Event": "events",
-    "GenerationRequest": "request",
-    "Job": "jobs.job",
-    "Recipe": "recipe",
-    "SavedImage": "events",
-    "Settings": "settings",
-    "Studio": "studio",
+_NAMES = {
+    "chains": "Chain",
+    "compare.grid": "Axis Comparison",
+    "compare.state": "ComparisonState",
+    "doctor": "Check",
+    "errors": "BadSettings DarkroomError DependencyMissing EngineFailed ErrorInfo FolderInUse InvalidRequest "
+    "JobCancelled ModelUnavailable NotFound OutOfMemory OutputUnwritable QueueFull UnknownModel "
+    "WorkerDied",
+    "estimate": "Estimate",
+    "events": "Cancelled Event Failed Fetching Finished Loading Preview Quantized Queued Saved SavedImage Step Warned",
+    "gallery.metadata": "read_recipe",
+    "gallery.query": "ImageQuery",
+    "gallery.verify": "verify",
+    "inputs": "ControlUse Margins Upscale",
+    "jobs.job": "Job",
+    "jobs.state": "EngineState JobState",
+    "models.planning.plan": "Plan",
+    "models.registry": "ModelRecord",
+    "recipe": "Recipe",
+    "request": "GenerationRequest LoraUse Stage",
+    "settings": "Settings",
+    "studio": "Studio",
 }
-__all__ = ["DarkroomError", "Event", "GenerationRequest", "Job", "Recipe", "SavedImage", "Settings", "Studio"]
+"""The public names in each module."""
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+__all__ = [
+    "Axis",
+    "BadSettings",
+    "Cancelled",
+    "Chain",
+    "Check",
+    "Comparison",
+    "ComparisonState",
+    "ControlUse",
+    "DarkroomError",
+    "DependencyMissing",
+    "EngineFailed",
+    "EngineState",
+    "ErrorInfo",
+    "Estimate",
+    "Event",
+    "Failed",
+    "Fetching",
+    "Finished",
+    "FolderInUse",
+    "GenerationRequest",
+    "ImageQuery",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobState",
+    "Loading",
+    "LoraUse",
+    "Margins",
+    "ModelRecord",
+    "ModelUnavailable",
+    "NotFound",
+    "OutOfMemory",
+    "OutputUnwritable",
+    "Plan",
+    "Preview",
+    "Quantized",
+    "QueueFull",
+    "Queued",
+    "Recipe",
+    "Saved",
+    "SavedImage",
+    "Settings",
+    "Stage",
+    "Step",
+    "Studio",
+    "UnknownModel",
+    "Upscale",
+    "Warned",
+    "WorkerDied",
+    "read_recipe",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,8 @@ Each has a `type` under which JSON names it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -129,6 +131,7 @@ class SavedImage(BaseModel):
     id: str
     job_id: str
     index: int
+    """Which picture of its job, from 0."""
     path: Path | None
     """The PNG, or None while it could only be kept in memory (`unsaved` says why)."""
     unsaved: str = ""
@@ -142,6 +145,7 @@ class SavedImage(BaseModel):
 
     @property
     def seed(self) -> int:
+        """What made this very picture, and makes it again."""
         return self.recipe.seed
 
     def open(self) -> Image.Image:
@@ -153,6 +157,18 @@ class SavedImage(BaseModel):
         with Image.open(self.path) as image:
             image.load()
             return image
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Its main points: a recipe has a screen full of others."""
+        yield "seed", self.seed
+        yield "size", f"{self.recipe.width} × {self.recipe.height}"
+        yield "path", str(self.path) if self.path else None
+
+    def _repr_png_(self) -> bytes | None:
+        """The file, with which a notebook shows the picture; None when it is not there (any more)."""
+        with suppress(OSError):
+            return self.path.read_bytes() if self.path else None
+        return None
 
 
 class Saved(_Event):

@@ -45,7 +45,11 @@ from pipeline.settings import Settings, read_settings
 
 
 class Studio:
-    """The engine, the queue and the gallery of one outputs folder."""
+    """The engine, the queue and the gallery of one outputs folder. For any thread.
+
+    `models` are the checkpoints and their files, `gallery` the finished pictures, `desk` takes pictures to work from,
+    `chains` and `comparisons` are the kept ones. Sizes are pixels and bytes, times are seconds.
+    """
 
     def __init__(self, settings: Settings | None = None, *, persistent: bool = False) -> None:
         """A studio with its own private queue, or, when `persistent`, the one that runs the folder's stored queue.
@@ -105,9 +109,13 @@ class Studio:
     # -- pictures -----------------------------------------------------------------------------------------------
 
     def generate(self, prompt: str, **fields: Any) -> list[SavedImage]:
-        """Make pictures and wait for them; `fields` are those of `GenerationRequest`, where `image`, `mask` and the
-        `image` of each of the `controls` may be a file, a Pillow image or a `SavedImage`. Raises as `submit` and
-        `Job.result` do."""
+        """Make `num_images` pictures and wait for them: picture *i* has seed + *i*, and of a chain those of its first
+        stage come first.
+
+        `fields` are those of `GenerationRequest`, where `image`, `mask` (white is drawn anew) and the `image` of each
+        of the `controls` may be a file (`Path` or its bytes), a Pillow image or a `SavedImage`. Raises as `submit` and
+        `Job.result` do.
+        """
         return self.submit(parse_request(prompt=prompt, **self.desk.named(fields))).result()
 
     def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:

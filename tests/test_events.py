@@ -84,3 +84,16 @@ def test_a_picture_that_was_never_saved_says_so_when_opened():
 def test_a_picture_that_was_moved_cannot_be_opened(tmp_path):
     with pytest.raises(FileNotFoundError):
         saved_image(tmp_path / "gone.png").open()
+
+
+def test_a_picture_shows_itself_in_a_notebook_and_says_little_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"the file")
+    image = saved_image(file)
+    assert image._repr_png_() == b"the file"
+    assert repr(image) == f"SavedImage(seed={image.seed}, size='16 × 8', path='{file}')"
+
+
+def test_a_picture_whose_file_is_gone_is_shown_in_words_alone(tmp_path: Path) -> None:
+    for image in (saved_image(tmp_path / "gone.png"), saved_image(None, "the disk is full")):
+        assert image._repr_png_() is None

@@ -378,13 +378,31 @@ def test_asyncio_listeners_resume_where_they_were_cut_off(studio: Studio) -> Non
     job = studio.submit(SHORT)
 
     async def follow(after: int) -> list[tuple[int, Event]]:
-        return [numbered async for numbered in job.aevents(after)]
+        return [numbered async for numbered in job.numbered_events(after)]
 
     everything = asyncio.run(follow(0))
     numbers = [number for number, _ in everything]
     assert numbers == sorted(numbers)
     assert isinstance(everything[-1][1], Finished)
     assert asyncio.run(follow(numbers[-2])) == everything[-1:]
+
+
+def test_a_job_can_be_awaited_and_raises_what_became_of_it(studio: Studio) -> None:
+    async def both() -> None:
+        made, stopped = studio.submit(SHORT), studio.submit(LONG)
+        assert [image.seed for image in await made] == [SHORT.seed]
+        stopped.cancel()
+        with pytest.raises(JobCancelled):
+            await asyncio.wait_for(stopped, timeout=None)
+
+    asyncio.run(both())
+
+
+def test_jobs_tell_their_main_points_in_a_line(studio: Studio) -> None:
+    job = studio.submit(SHORT)
+    job.result()
+    assert repr(job) == f"Job('{job.id}')"
+    assert repr(job.state) == f"JobState(id='{job.id}', status='finished', model='tiny', images=1)"
 
 
 def test_closing_a_private_studio_cancels_what_is_left(make_settings: MakeSettings) -> None:

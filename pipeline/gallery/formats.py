@@ -25,16 +25,17 @@ WebP a tenth at 40 to 43. Full colour resolution keeps red edges sharp (2 to 3 d
 slower methods save 3 % and take twice the time."""
 
 
-def export(png: bytes, kind: Kind) -> bytes:
+def export(png: bytes, kind: Kind, quality: int | None = None) -> bytes:
     """The picture as a JPEG or WebP, in sRGB without a profile, from which `read_recipe` reads the same recipe.
 
-    Raises `InvalidRequest` for what is not a picture.
+    `quality` is 0 to 100; None is the usual one of the format. Raises `InvalidRequest` for what is not a picture.
     """
     image, block = _decoded(png), _settings(png, kind)
     buffer = io.BytesIO()
     # Pillow would hand on what the PNG has: its colour profile, and text chunks that WebP does not know.
     image.info.clear()
-    image.save(buffer, exif=block, **_SAVE[kind])
+    chosen = {} if quality is None else {"quality": quality}
+    image.save(buffer, exif=block, **_SAVE[kind] | chosen)
     return buffer.getvalue()
 
 

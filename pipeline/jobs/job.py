@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
+from functools import partial
+from typing import Any
 
 from pipeline.errors import DarkroomError, JobCancelled
-from pipeline.events import LAST, Cancelled, Event, Failed, SavedImage
+from pipeline.events import Cancelled, Event, Failed, SavedImage
 from pipeline.jobs.dispatcher import Dispatcher
+from pipeline.jobs.following import Events, Numbered, follow, follow_in_loop
 from pipeline.jobs.line import Move
 from pipeline.jobs.state import JobState
 
 
 class Job:
-    """A handle on one job; cheap, and as good after a restart as before."""
+    """A handle on one job; cheap, and as good after a restart as before.
+
+    In a thread, `for event in job.events()` and `job.result()` wait; in an event loop, `async for event in
+    job.events()` and `await job` do. Who stops waiting leaves the job as it is: `cancel` ends it.
+    """
 
     def __init__(self, dispatcher: Dispatcher, job_id: str) -> None:
         self._dispatcher, self.id = dispatcher, job_id
+        self._listen = partial(dispatcher.listen, job_id)
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
 
     @property
     def state(self) -> JobState:
@@ -33,52 +42,35 @@ class Job:
         """Change when it runs among the waiting jobs of its own client; one that does not wait stays as it is."""
         self._dispatcher.move(self.id, to)
 
-    def events(self) -> Iterator[Event]:
-        """The story so far in short, then each event as it happens, up to the last."""
-        for _, event in self._follow(None):
-            yield event
+    def events(self) -> Events:
+        """The story so far in short, then each event as it happens, up to the last: for `for` and `async for`."""
+        return Events(self._listen)
 
-    async def aevents(self, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
-        """The same for asyncio, with the number of each event; `after` skips those that were seen."""
-        loop, inbox = asyncio.get_running_loop(), asyncio.Queue[tuple[int, Event]]()
-
-        def deliver(numbered: tuple[int, Event]) -> None:
-            loop.call_soon_threadsafe(inbox.put_nowait, numbered)
-
-        stop = self._dispatcher.listen(self.id, deliver, after)
-        try:
-            while True:
-                numbered = await inbox.get()
-                yield numbered
-                if isinstance(numbered[1], LAST):
-                    return
-        finally:
-            stop()
+    def numbered_events(self, after: int = 0) -> AsyncIterator[Numbered]:
+        """The same for streams that can be cut off: each event with its number; `after` skips those that were seen."""
+        return follow_in_loop(self._listen, after)
 
     def result(self, timeout: float | None = None) -> list[SavedImage]:
-        """Wait for the pictures, in order.
+        """Wait for the pictures, in order. `await job` does the same in an event loop.
 
         Raises the job's own error when it failed, `JobCancelled`, or `TimeoutError` after `timeout` seconds.
         """
-        for _, event in self._follow(timeout):
-            if isinstance(event, Failed):
-                raise DarkroomError.from_info(event.error)
-            if isinstance(event, Cancelled):
-                raise JobCancelled("The job was cancelled.")
+        for _, event in follow(self._listen, timeout):
+            _raise_if_vain(event)
         return list(self.state.images)
 
-    def _follow(self, timeout: float | None) -> Iterator[tuple[int, Event]]:
-        inbox: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        stop = self._dispatcher.listen(self.id, inbox.put, 0)
-        try:
-            while True:
-                try:
-                    numbered = inbox.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    raise TimeoutError(f"Job {self.id} did not end within {timeout} seconds.") from None
-                yield numbered
-                if isinstance(numbered[1], LAST):
-                    return
-        finally:
-            stop()
+    def __await__(self) -> Generator[Any, None, list[SavedImage]]:
+        return self._result_in_loop().__await__()
+
+    async def _result_in_loop(self) -> list[SavedImage]:
+        async for event in self.events():
+            _raise_if_vain(event)
+        return list((await asyncio.to_thread(lambda: self.state)).images)
+
+
+def _raise_if_vain(event: Event) -> None:
+    """Raise what ended a job before its pictures were made."""
+    if isinstance(event, Failed):
+        raise DarkroomError.from_info(event.error)
+    if isinstance(event, Cancelled):
+        raise JobCancelled("The job was cancelled.")

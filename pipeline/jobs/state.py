@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -103,4 +104,16 @@ class JobState(BaseModel):
 
     @property
     def ended(self) -> bool:
+        """Whether nothing happens to it any more."""
         return self.status in ENDED
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Its main points, and how far it is."""
+        yield "id", self.id
+        yield "status", self.status
+        yield "model", self.model
+        if self.status == "queued":
+            yield "position", self.position
+        if self.status == "running":
+            yield "step", f"{self.progress.step} of {self.progress.steps}"
+        yield "images", len(self.images)

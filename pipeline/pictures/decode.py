@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import InvalidRequest
 
@@ -47,6 +47,12 @@ def decode_mask(source: bytes | Image.Image, max_pixels: int) -> Decoded:
     """The mask in a file, or an open one, white where something is drawn anew: its brightness, or its opacity if that
     is all it has. Raises `InvalidRequest` for what cannot be used."""
     return _decoded(source, max_pixels, _to_mask)
+
+
+def decode_cutout(source: bytes | Image.Image, max_pixels: int) -> Decoded:
+    """The mask in a picture, or an open one, that is transparent where something is drawn anew. Raises
+    `InvalidRequest` for what cannot be used."""
+    return _decoded(source, max_pixels, _from_cutout)
 
 
 def _decoded(source: bytes | Image.Image, max_pixels: int, convert: Callable[[Image.Image], Decoded]) -> Decoded:
@@ -128,6 +134,13 @@ def _to_mask(image: Image.Image) -> Decoded:
     if np.asarray(shown).max() <= 127 and np.asarray(opacity).min() < 255:  # painted in any colour on nothing
         return _bare(opacity, "Its opacity is taken for the mask.")
     return _bare(shown)
+
+
+def _from_cutout(image: Image.Image) -> Decoded:
+    if image.mode in _DEEP or not image.has_transparency_data:
+        remedy = "Make transparent what is to be drawn anew, and save it as a PNG of eight bits."
+        raise InvalidRequest("The mask has no transparent part.", remedy, field="file")
+    return _bare(ImageChops.invert(image.convert("RGBA").getchannel("A")))
 
 
 def _bare(image: Image.Image, *notes: str) -> Decoded:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.events import SavedImage
-from pipeline.pictures.decode import decode_mask, decode_picture
+from pipeline.pictures.decode import Decoded, decode_cutout, decode_mask, decode_picture
 from pipeline.pictures.edges import HIGH, LOW, canny
 from pipeline.pictures.fit import Size, covering
 from pipeline.pictures.patches import black_and_white
@@ -40,13 +40,16 @@ class Desk:
 
     def take(self, source: Source) -> Taken:
         """Keep a picture to work from. Raises `InvalidRequest` for what is none, and `OutputUnwritable`."""
-        decoded = decode_picture(self._read(source), self._max_pixels)
-        return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
+        return self._keep(decode_picture(self._read(source), self._max_pixels))
 
     def take_mask(self, source: Source) -> Taken:
         """Keep a mask, white where something is drawn anew. Raises as `take` does."""
-        decoded = decode_mask(self._read(source), self._max_pixels)
-        return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
+        return self._keep(decode_mask(self._read(source), self._max_pixels))
+
+    def take_cutout(self, source: Source) -> Taken:
+        """Keep a mask that is brought along as a picture, transparent where something is drawn anew. Raises as `take`
+        does."""
+        return self._keep(decode_cutout(self._read(source), self._max_pixels))
 
     def take_edges(self, source: Source, low: float = LOW, high: float = HIGH, size: Size | None = None) -> Taken:
         """Keep the edges of a picture, found between the thresholds `low` and `high`, as a map for a ControlNet.
@@ -88,6 +91,9 @@ class Desk:
             message = f"The picture would have {width:,} × {height:,} pixels, more than {self._max_pixels:,}."
             remedy = "Take a smaller factor or picture, or raise DARKROOM_MAX_INPUT_PIXELS."
             raise InvalidRequest(message, remedy, field=field)
+
+    def _keep(self, decoded: Decoded) -> Taken:
+        return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
 
     def _control(self, use: Any) -> Any:
         """A use of a ControlNet that names its map by the id."""

@@ -16,13 +16,18 @@ from pipeline.studio import Studio
 from tests.conftest import tiny_settings
 
 
-def client_of(studio: Studio) -> TestClient:
-    """A client of the API over `studio`, behind the same door as in the application."""
+def app_of(studio: Studio) -> FastAPI:
+    """The API over `studio`, behind the same door as in the application."""
     app = FastAPI()
     app.state.studio = studio
     app.add_middleware(Gate)
     api.install(app)
-    return TestClient(app, base_url="http://localhost:8501", follow_redirects=False)
+    return app
+
+
+def client_of(studio: Studio) -> TestClient:
+    """A client of that API."""
+    return TestClient(app_of(studio), base_url="http://localhost:8501", follow_redirects=False)
 
 
 @pytest.fixture(scope="session")

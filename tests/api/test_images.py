@@ -114,6 +114,14 @@ def test_a_query_that_cannot_be_is_refused_with_its_field(client: TestClient, qu
     assert answer.json()["field"] == query.partition("=")[0]
 
 
+def test_a_copy_is_as_good_as_is_asked_for(client: TestClient, image: SavedImage) -> None:
+    path = f"/api/v1/images/{image.id}/file?format=jpeg"
+    copies = [client.get(f"{path}&quality={quality}") for quality in (0, 100)]
+    assert len(copies[0].content) < len(copies[1].content)
+    assert copies[0].headers["ETag"] != copies[1].headers["ETag"]
+    assert client.get(f"{path}&quality=101").status_code == 422
+
+
 def test_an_unknown_picture_is_not_found_by_any_route(client: TestClient, image: SavedImage) -> None:
     for tail in ("", "/file", "/file?format=webp", "/thumbnail", "/verify", f"/difference/{image.id}"):
         answer = client.get(f"/api/v1/images/{UNKNOWN}{tail}")

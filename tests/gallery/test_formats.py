@@ -60,6 +60,13 @@ def test_a_copy_is_smaller_and_looks_the_same(kind):
     assert found.ssim > 0.95
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_is_as_good_as_is_asked_for(kind):
+    png = encode_png(soft(), ORIGIN)
+    worst, usual, best = (len(formats.export(png, kind, quality)) for quality in (0, None, 100))
+    assert worst < usual < best
+
+
 @pytest.mark.parametrize(("kind", "name"), [("jpeg", "JPEG"), ("webp", "WEBP")])
 def test_a_copy_is_plain_colour_without_a_profile(kind, name: str):
     info = PngInfo()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms, ImageStat
 
 from pipeline.errors import InvalidRequest
-from pipeline.pictures.decode import FORMATS, MAX_SIDE, MIN_SIDE, Decoded, decode_mask, decode_picture
+from pipeline.pictures.decode import FORMATS, MAX_SIDE, MIN_SIDE, Decoded, decode_cutout, decode_mask, decode_picture
 from tests.pictures.profiles import gray_inks, wide_gamut
 from tests.pictures.samples import deep_png, file, noisy, png_header, shaded
 
@@ -272,6 +272,19 @@ def test_what_is_painted_in_a_dark_colour_on_nothing_is_the_mask(colour: str) ->
 @pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 0)])
 def test_what_is_painted_in_white_on_nothing_is_the_mask(ground: tuple[int, ...]) -> None:
     assert mask(strokes("white", ground)).image == SQUARE
+
+
+def test_of_a_cutout_the_transparent_part_is_the_mask_whatever_colour_it_has() -> None:
+    cutout = Image.new("RGBA", SQUARE.size, "white")
+    cutout.putalpha(ImageChops.invert(SQUARE))
+    for kind in ("PNG", "WEBP"):
+        assert is_(decode_cutout(file(cutout, kind, lossless=True), MANY), SQUARE)
+
+
+@pytest.mark.parametrize("opaque", [SQUARE, SQUARE.convert("RGB"), Image.new("I;16", (32, 32))], ids=lambda i: i.mode)
+def test_a_cutout_without_a_transparent_part_is_refused(opaque: Image.Image) -> None:
+    with pytest.raises(InvalidRequest, match="no transparent part"):
+        decode_cutout(file(opaque), MANY)
 
 
 @pytest.mark.parametrize(("colour", "value"), [("black", 0), ("white", 255)])
