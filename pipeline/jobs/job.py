@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from pipeline.errors import DarkroomError, JobCancelled
-from pipeline.events import LAST, Cancelled, Event, Failed, SavedImage
+from pipeline.events import LAST, Cancelled, Event, Failed, Preview, SavedImage
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.line import Move
 from pipeline.jobs.state import JobState
@@ -24,6 +24,13 @@ class Job:
     def state(self) -> JobState:
         """The job as it is now."""
         return self._dispatcher.find(self.id)
+
+    @property
+    def preview(self) -> bytes | None:
+        """The newest preview, a small JPEG; None while there is none."""
+        told: list[Event] = []
+        self._dispatcher.listen(self.id, lambda numbered: told.append(numbered[1]), 0)()
+        return next((event.jpeg for event in reversed(told) if isinstance(event, Preview)), None)
 
     def cancel(self) -> None:
         """Stop it; pictures that are finished stay."""

@@ -1,0 +1,68 @@
+"""The settings of A1111 that mean something here: the checkpoint, and the VAE beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.a1111.access import PREFIX, TAG, Chosen, ChosenDep
+from api.a1111.answers import model_name
+from api.a1111.requests import NO_VAE, title_of
+from api.access import StudioDep, in_thread
+from pipeline.errors import InvalidRequest
+from pipeline.studio import Studio
+
+router = APIRouter(prefix=PREFIX, tags=[TAG])
+
+CLIP_SKIP = "CLIP_stop_at_last_layers"
+
+
+@router.get("/options")
+async def options(studio: StudioDep, chosen: ChosenDep) -> dict[str, Any]:
+    """What is set."""
+    return await in_thread(_options, studio, chosen)
+
+
+@router.post("/options")
+async def set_options(body: dict[str, Any], studio: StudioDep, chosen: ChosenDep) -> dict[str, list[str]]:
+    """Choose the checkpoint, by its title, and the VAE for all clients of this interface, until the server ends.
+    `ignored` names the settings that mean nothing here."""
+    return await in_thread(_set, body, studio, chosen)
+
+
+@router.get("/cmd-flags")
+async def flags() -> dict[str, Any]:
+    """What A1111 is started with, as far as it holds here."""
+    return {"api": True, "nowebui": False}
+
+
+def _options(studio: Studio, chosen: Chosen) -> dict[str, Any]:
+    record = chosen.record(studio)
+    return {
+        "sd_model_checkpoint": record.id,
+        "sd_checkpoint_hash": "",
+        "sd_vae": chosen.vae or "Automatic",
+        CLIP_SKIP: 1,
+        "samples_save": True,
+        "samples_format": "png",
+        "live_previews_enable": True,
+        "sd_checkpoint_name": model_name(record.id),
+    }
+
+
+def _set(body: dict[str, Any], studio: Studio, chosen: Chosen) -> dict[str, list[str]]:
+    """All or nothing. Raises `UnknownModel`, and `NotFound` and `InvalidRequest` as the shelf does for a VAE."""
+    if body.get(CLIP_SKIP, 1) not in (0, 1, None):
+        raise InvalidRequest(
+            "The text encoders are read to their end here.", f"Leave {CLIP_SKIP} at 1.", field=CLIP_SKIP
+        )
+    title, vae = title_of(str(body.get("sd_model_checkpoint") or "")), str(body.get("sd_vae") or "")
+    record = studio.models.find(title) if title else None
+    if vae.lower() not in NO_VAE:
+        vae = studio.models.shelf.vae(vae).name
+    if record is not None:
+        chosen.model = record.id
+    if "sd_vae" in body:
+        chosen.vae = None if vae.lower() in NO_VAE else vae
+    return {"ignored": sorted(set(body) - {"sd_model_checkpoint", "sd_vae", CLIP_SKIP})}
