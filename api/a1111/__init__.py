@@ -1,7 +1,7 @@
 """`/sdapi/v1`: the studio for programs that were written for AUTOMATIC1111's web UI, such as the client `webuiapi`.
 
-What it honours, translates and refuses is in `docs/a1111.md`. One rule is behind all of it: what a client sends although
-nobody chose it gives way to the model's own, with a warning; what somebody chose is done or refused, never left out.
+What it honours, translates and refuses is in `docs/a1111.md`. One rule is behind all of it: what a client sends
+although nobody chose it gives way to the model's own, with a warning; what somebody chose is done or refused.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ async def set_options(body: dict[str, Any], studio: StudioDep, chosen: ChosenDep
 @router.get("/cmd-flags")
 async def flags() -> dict[str, Any]:
     """What A1111 is started with, as far as it holds here."""
-    return {"api": True, "nowebui": False}
+    return {"api": True}
 
 
 def _options(studio: Studio, chosen: Chosen) -> dict[str, Any]:

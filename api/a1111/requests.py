@@ -13,7 +13,7 @@ from api.a1111.encoded import decoded
 from api.a1111.fields import ImageToImage, Picture, TextToImage
 from api.a1111.second_pass import second_pass
 from pipeline.errors import InvalidRequest
-from pipeline.gallery.translate import Translation, words
+from pipeline.gallery.translate import Translation, without_tags
 from pipeline.models.registry import ModelRecord
 from pipeline.pictures.desk import Taken
 from pipeline.request import GenerationRequest, parse_request
@@ -64,7 +64,7 @@ def _settled(body: Picture, studio: Studio, chosen: Chosen) -> tuple[ModelRecord
     vae = str(overridden.pop("sd_vae", None) or chosen.vae or "")
     found.notes += _left_out(overridden)
     found.fields |= {
-        "prompt": words(body.prompt, found),
+        "prompt": without_tags(body.prompt, found),
         "negative_prompt": body.negative_prompt,
         "model": record.id,
         "vae": None if vae.lower() in NO_VAE else vae,

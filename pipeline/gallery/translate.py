@@ -102,7 +102,7 @@ def translate(text: Infotext) -> Translation:
 
 
 def _prompts(text: Infotext, found: Translation) -> None:
-    prompt = words(text.prompt, found)
+    prompt = without_tags(text.prompt, found)
     for name, words in (("prompt", prompt), ("negative_prompt", text.negative_prompt)):
         if len(words) > MAX_PROMPT_CHARACTERS:
             called = name.replace("_", " ")
@@ -113,16 +113,16 @@ def _prompts(text: Infotext, found: Translation) -> None:
         found.notes.append("There is no prompt in it.")
 
 
-def words(prompt: str, found: Translation) -> str:
+def without_tags(prompt: str, found: Translation) -> str:
     """The prompt without `<lora:name:weight>`, which become LoRAs in `found`, with a note for whatever else A1111 does
     not read as words."""
-    plain = _without_tags(prompt, found)
+    plain = _tags_taken(prompt, found)
     if odd := _SYNTAX.search(plain):
         found.notes.append(f"A1111 reads “{_short(odd[0])}” as an instruction; here it is read as words.")
     return plain
 
 
-def _without_tags(prompt: str, found: Translation) -> str:
+def _tags_taken(prompt: str, found: Translation) -> str:
     loras: dict[str, str] = {}
     for kind, body in _TAG.findall(prompt):
         _lora(kind.lower(), body, loras, found)
