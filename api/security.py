@@ -118,9 +118,14 @@ def _knows(path: str, headers: Headers, token: str) -> bool:
 def _password(given: str) -> str:
     """That of HTTP Basic, whatever the name beside it; empty for what cannot be read."""
     try:
-        return base64.b64decode(given.strip()).decode().partition(":")[2]
-    except (binascii.Error, ValueError):
+        pair = base64.b64decode(given.strip())
+    except binascii.Error:
         return ""
+    try:
+        text = pair.decode()
+    except UnicodeDecodeError:  # `requests`, which webuiapi uses, writes Latin-1
+        text = pair.decode("latin-1")
+    return text.partition(":")[2]
 
 
 def session_value(token: str) -> str:
