@@ -29,14 +29,14 @@ MOST_TEXT = 200_000
 
 
 class OneEnlarged(BaseModel):
-    """A PNG as base64."""
+    """A picture as base64."""
 
     image: str
     html_info: str
 
 
 class ManyEnlarged(BaseModel):
-    """PNGs as base64, in the order in which they came."""
+    """Pictures as base64, in the order in which they came."""
 
     images: list[str]
     html_info: str
@@ -70,7 +70,7 @@ async def enlarge_all(body: ManyToEnlarge, request: Request, studio: StudioDep, 
 @router.post("/png-info")
 async def png_info(body: OnePicture) -> Settings:
     """The settings in a picture of Darkroom or A1111."""
-    return await in_thread(_settings, decoded(body.image, "image"))
+    return await in_thread(lambda: _settings(decoded(body.image, "image")))
 
 
 @router.post("/interrogate")
@@ -84,7 +84,7 @@ async def _enlarged(body: Enlargement, files: list[str], request: Request, studi
     """Each picture as a job of its own, so that they take their turns like others'."""
     _check(body)
     if _is_none(body.upscaler_1):
-        return [encoded(decoded(file, "image")) for file in files]
+        return await in_thread(lambda: [_unchanged(file) for file in files])
     wishes = await in_thread(lambda: [_wish(body, decoded(file, "image"), studio) for file in files])
     jobs = [await in_thread(studio.submit, wish, client=caller) for wish in wishes]
     try:
@@ -102,6 +102,12 @@ def _check(body: Enlargement) -> None:
     if body.extras_upscaler_2_visibility > 0 and not _is_none(body.upscaler_2):
         message, remedy = "One upscaler makes a picture larger here.", "Leave upscaler_2 at None."
         raise InvalidRequest(message, remedy, field="upscaler_2")
+
+
+def _unchanged(file: str) -> str:
+    data = decoded(file, "image")
+    check_is_picture(data)
+    return encoded(data)
 
 
 def _wish(body: Enlargement, file: bytes, studio: Studio) -> GenerationRequest:

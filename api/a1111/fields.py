@@ -78,6 +78,8 @@ class TextToImage(Picture):
     hr_scheduler: str = ""
     hr_prompt: str = ""
     hr_negative_prompt: str = ""
+    firstphase_width: int = 0
+    firstphase_height: int = 0
 
 
 class ImageToImage(Picture):

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from api.a1111.access import PREFIX, TAG, Chosen, ChosenDep
 from api.a1111.answers import model_name
-from api.a1111.requests import NO_VAE, title_of
+from api.a1111.requests import NO_VAE, name_in
 from api.access import StudioDep, in_thread
 from pipeline.errors import InvalidRequest
 from pipeline.studio import Studio
@@ -57,7 +57,7 @@ def _set(body: dict[str, Any], studio: Studio, chosen: Chosen) -> dict[str, list
         raise InvalidRequest(
             "The text encoders are read to their end here.", f"Leave {CLIP_SKIP} at 1.", field=CLIP_SKIP
         )
-    title, vae = title_of(str(body.get("sd_model_checkpoint") or "")), str(body.get("sd_vae") or "")
+    title, vae = name_in(body.get("sd_model_checkpoint")), name_in(body.get("sd_vae"))
     record = studio.models.find(title) if title else None
     if vae.lower() not in NO_VAE:
         vae = studio.models.shelf.vae(vae).name

@@ -14,6 +14,8 @@ _NEVER = {
     "tiling": "Pictures that go on at their edges are not made here",
     "styles": "There are no prompt styles here",
     "refiner_checkpoint": "A second model does not take over half-way here",
+    "firstphase_width": "A second pass is asked for with enable_hr here",
+    "firstphase_height": "A second pass is asked for with enable_hr here",
 }
 """Fields that ask for what is never done, and what to say."""
 
@@ -34,7 +36,7 @@ _FINE = {
 def check(body: Picture) -> Iterator[str]:
     """A sentence for each thing that is left out. Raises `InvalidRequest` for what is not done here."""
     for field, sentence in _NEVER.items():
-        if getattr(body, field) not in (False, [], "", "None"):
+        if getattr(body, field, False) not in (False, [], "", "None"):
             raise InvalidRequest(f"{sentence}.", f"Leave {field} out.", field=field)
     if max(body.seed_resize_from_w, body.seed_resize_from_h) > 0:
         raise InvalidRequest("Seeds are not resized here.", "Leave seed_resize_from_w and _h out.", field="seed")

@@ -22,8 +22,8 @@ from pipeline.studio import Studio
 FITS = ("resize", "crop", "pad")
 """What each `resize_mode` of A1111 is called here; 3, in latents, is not done."""
 NO_VAE = frozenset({"", "none", "automatic"})
-_HASH = re.compile(r"\s*\[[0-9a-f]{6,64}\]$")
-"""What A1111 puts behind a title."""
+_BEHIND = re.compile(r"(\.(safetensors|ckpt|pt))?(\s*\[[0-9a-f]{6,64}\])?$", re.IGNORECASE)
+"""What A1111 puts behind a name: a file's ending, and its hash."""
 
 
 class Asked(NamedTuple):
@@ -51,17 +51,17 @@ def from_image(body: ImageToImage, studio: Studio, chosen: Chosen) -> Asked:
     return Asked(parse_request(**found.fields), tuple(found.notes))
 
 
-def title_of(text: str) -> str:
-    """The title of a checkpoint without the hash that A1111 puts behind it."""
-    return _HASH.sub("", text.strip())
+def name_in(text: object) -> str:
+    """The name of a checkpoint or a VAE in a setting, without ending and hash; empty where none is chosen."""
+    return _BEHIND.sub("", str(text or "").strip())
 
 
 def _settled(body: Picture, studio: Studio, chosen: Chosen) -> tuple[ModelRecord, Translation]:
     """The model, and the fields that words and pictures have in common."""
     found = Translation(notes=list(refusals.check(body)))
     overridden = dict(body.override_settings)
-    record = chosen.record(studio, title_of(str(overridden.pop("sd_model_checkpoint", None) or "")))
-    vae = str(overridden.pop("sd_vae", None) or chosen.vae or "")
+    record = chosen.record(studio, name_in(overridden.pop("sd_model_checkpoint", "")))
+    vae = name_in(overridden.pop("sd_vae", "")) or chosen.vae or ""
     found.notes += _left_out(overridden)
     found.fields |= {
         "prompt": without_tags(body.prompt, found),

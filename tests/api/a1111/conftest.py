@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from api.security import Gate
 from pipeline.studio import Studio
 from tests.checkpoints import family_record, record_for, sd15_checkpoint
 from tests.conftest import tiny_settings, write_models
+from tests.engine.test_extras import write_weights
 
 HOST = "127.0.0.1"
 
@@ -90,3 +92,11 @@ def api(port: int) -> Iterator[webuiapi.WebUIApi]:
     client = webuiapi.WebUIApi(host=HOST, port=port)
     yield client
     client.set_options({"sd_model_checkpoint": "tiny", "sd_vae": "Automatic"})
+
+
+@pytest.fixture
+def weights(studio: Studio) -> Iterator[Path]:
+    """LoRAs and VAEs in the folder of one's own, for as long as a test takes."""
+    folder = write_weights(studio.models.shelf.folder)
+    yield folder
+    shutil.rmtree(folder)

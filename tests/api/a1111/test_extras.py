@@ -52,6 +52,8 @@ def test_without_an_upscaler_a_picture_comes_back_as_it_was(api: webuiapi.WebUIA
     result = api.extra_single_image(shaded())
     assert result.image.tobytes() == shaded().tobytes()
     assert "no upscaler" in result.info
+    with pytest.raises(RuntimeError, match="not a picture"):
+        api.custom_post("extra-single-image", {"image": base64.b64encode(b"a text").decode()}, baseurl=True)
 
 
 @pytest.mark.parametrize(

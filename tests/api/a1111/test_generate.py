@@ -219,3 +219,12 @@ def test_what_changes_little_is_left_out_with_a_warning(api: webuiapi.WebUIApi) 
     for word in ("s_churn", "clip skip", "eta_noise_seed_delta", "[boat:ship:0.5]"):
         assert word in warnings
     assert result.info["clip_skip"] == 1
+
+
+@pytest.mark.usefixtures("weights")
+def test_loras_in_the_prompt_take_part_and_are_no_words(api: webuiapi.WebUIApi) -> None:
+    fields = SMALL | {"seed": 3, "override_settings": {"sd_model_checkpoint": "sd15.safetensors"}}
+    result = api.txt2img(prompt="a boat, <lora:ink-sd15:0.5>", **fields)
+    assert result.info["prompt"] == "a boat"
+    assert result.info["extra_generation_params"]["Lora hashes"].startswith("ink-sd15: ")
+    assert result.image.tobytes() != api.txt2img(prompt="a boat", **fields).image.tobytes()

@@ -96,6 +96,20 @@ def test_upscalers_of_ones_own_are_listed(api: webuiapi.WebUIApi, own_upscaler: 
     assert listed == {"None": None, "lanczos": None, "darkroom-x4": 4, own_upscaler: 4}
 
 
+def test_loras_and_vaes_are_listed_by_the_names_that_requests_give_them(api: webuiapi.WebUIApi, weights: Path) -> None:
+    assert "ink-sd15" in {lora["name"] for lora in api.get_loras()}
+    assert {vae["model_name"] for vae in api.get_sd_vae()} == {"folder", "one"}
+    assert str(weights) not in str([api.get_loras(), api.get_sd_vae(), api.get_upscalers(), api.get_sd_models()])
+
+
+def test_a_vae_is_chosen_by_its_name_until_another_is(api: webuiapi.WebUIApi, weights: Path) -> None:
+    api.set_options({"sd_model_checkpoint": "sd15", "sd_vae": "one.safetensors"})
+    assert api.get_options()["sd_vae"] == "one"
+    assert api.txt2img(**SMALL).info["sd_vae_name"] == "one"
+    api.set_options({"sd_vae": "Automatic"})
+    assert api.txt2img(**SMALL).info["sd_vae_name"] is None
+
+
 def test_what_is_not_here_is_a_404_in_the_same_shape(url: str, port: int) -> None:
     for address in (f"{url}/unload-checkpoint", f"http://127.0.0.1:{port}/controlnet/version"):
         answer = httpx.get(address)

@@ -34,6 +34,7 @@ TEXT: list[tuple[dict[str, Any], int, str]] = [
     ({"tiling": True}, 422, "tiling"),
     ({"styles": ["Anime"]}, 422, "styles"),
     ({"refiner_checkpoint": "xl-refiner"}, 422, "refiner_checkpoint"),
+    ({"firstphase_width": 128}, 422, "enable_hr"),
     ({"seed_resize_from_w": 128}, 422, "Seeds are not resized"),
     ({"script_name": "X/Y/Z plot", "script_args": [1]}, 422, "X/Y/Z plot"),
     ({"alwayson_scripts": {"ADetailer": {"args": [True, {"ad_model": "face"}]}}}, 422, "ADetailer"),
