@@ -159,7 +159,8 @@ def _ask_for_token(scope: Scope, headers: Headers) -> Response:
     """The form for a person, 401 for a program."""
     if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
         return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
-    remedy = "Send “Authorization: Bearer …” with the value of DARKROOM_TOKEN."
+    other = ", or that value as the password" if TAKE_BASIC.fullmatch(scope["path"]) else ""
+    remedy = f"Send “Authorization: Bearer …” with the value of DARKROOM_TOKEN{other}."
     info = ErrorInfo(code="token_needed", message="This studio asks for a token.", remedy=remedy)
     return render(scope["path"], 401, info, {"WWW-Authenticate": "Bearer"})
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.a1111.encoded import encoded
 from api.a1111.fields import Picture
 from pipeline.events import SavedImage
-from pipeline.gallery.metadata import a1111_text, sampler_of
+from pipeline.gallery.metadata import a1111_text, model_hash, sampler_of
 from pipeline.jobs.state import JobState
 from pipeline.recipe import Recipe
 from pipeline.studio import Studio
@@ -60,7 +60,7 @@ def _info(body: Picture, state: JobState, recipes: list[Recipe], warnings: list[
         "restore_faces": False,
         "face_restoration_model": None,
         "sd_model_name": model_name(first.model),
-        "sd_model_hash": first.model_revision[:HASH],
+        "sd_model_hash": model_hash(first),
         "sd_vae_name": first.vae.name if first.vae else None,
         "sd_vae_hash": first.vae.sha256[:HASH] if first.vae else None,
         "seed_resize_from_w": -1,

@@ -19,6 +19,7 @@ from pipeline.gallery import infotext
 from pipeline.gallery.metadata import A1111_KEY, read_texts
 from pipeline.gallery.restore import check_is_picture
 from pipeline.inputs import size_of
+from pipeline.jobs.job import Job
 from pipeline.request import GenerationRequest, parse_request
 from pipeline.studio import Studio
 
@@ -86,8 +87,10 @@ async def _enlarged(body: Enlargement, files: list[str], request: Request, studi
     if _is_none(body.upscaler_1):
         return await in_thread(lambda: [_unchanged(file) for file in files])
     wishes = await in_thread(lambda: [_wish(body, decoded(file, "image"), studio) for file in files])
-    jobs = [await in_thread(studio.submit, wish, client=caller) for wish in wishes]
+    jobs: list[Job] = []
     try:
+        for wish in wishes:  # one by one: those before a refused one are taken back
+            jobs += [await in_thread(studio.submit, wish, client=caller)]
         made = [image for job in jobs for image in await waiting.pictures(job, request)]
     finally:
         for job in jobs:

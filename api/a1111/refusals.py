@@ -46,9 +46,7 @@ def check(body: Picture) -> Iterator[str]:
     if (count := body.batch_size * body.n_iter) > MAX_IMAGES:
         message = f"{count} pictures are too many for one request."
         raise InvalidRequest(message, f"Let batch_size × n_iter be {MAX_IMAGES} at most.", field="n_iter")
-    given = {name: getattr(body, name, None) for name in _FINE}
-    changed = [name for name, value in given.items() if value is not None and value not in _FINE[name]]
-    if changed:
+    if changed := [name for name, idle in _FINE.items() if getattr(body, name, min(idle)) not in idle]:
         yield f"These fine points of sampling stay as the model has them: {', '.join(changed)}."
 
 
