@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 
-PREFIX = "/sdapi/v1"
-TAG = "A1111"
+
+def routes() -> APIRouter:
+    """An empty room of this interface. Many scripts do not say that their body is JSON. So a page from elsewhere would
+    not have to either, but its `Origin` keeps it out at the door."""
+    return APIRouter(prefix="/sdapi/v1", tags=["A1111"], strict_content_type=False)
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ class Made(BaseModel):
     images: list[str]
     """PNGs as base64, each with its settings inside."""
     parameters: dict[str, Any]
-    """The request as it was understood, but for its pictures."""
+    """The request as it was understood, without its pictures and what takes no part."""
     info: str
     """JSON."""
 

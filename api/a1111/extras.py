@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel
 
 from api import waiting
-from api.a1111.access import PREFIX, TAG, CallerDep
+from api.a1111.access import CallerDep, routes
 from api.a1111.encoded import decoded, encoded
 from api.a1111.fields import Enlargement, ManyToEnlarge, OnePicture, OneToEnlarge
 from api.a1111.second_pass import factor_to, whole_factor
@@ -23,7 +22,7 @@ from pipeline.jobs.job import Job
 from pipeline.request import GenerationRequest, parse_request
 from pipeline.studio import Studio
 
-router = APIRouter(prefix=PREFIX, tags=[TAG])
+router = routes()
 
 MOST_TEXT = 200_000
 """Characters of settings that are taken apart."""
@@ -143,11 +142,14 @@ def _settings(data: bytes) -> Settings:
     return Settings(info=info, items=texts, parameters=_parsed(info) if len(info) <= MOST_TEXT else {})
 
 
-def _parsed(info: str) -> dict[str, Any]:
+def _parsed(info: str) -> dict[str, str]:
     """By the names that A1111 gives them."""
     if not info:
         return {}
     found = infotext.parse(info)
     width, _, height = found.settings.get("Size", "").partition("x")
     size = {"Size-1": width, "Size-2": height} if height else {}
-    return {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.settings, **size}
+    told = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.settings, **size}
+    return {
+        key: value.encode(errors="replace").decode() for key, value in told.items()
+    }  # JSON in it may be broken text

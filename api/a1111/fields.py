@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from pipeline.request import MAX_SEED, Guidance, Height, Steps, Width
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+Words = Annotated[str, StringConstraints(max_length=20_000)]
+"""A prompt and all that A1111 has people write into it."""
+CLIP_SKIP = "CLIP_stop_at_last_layers"
+Count = Annotated[int, Field(ge=1, le=1000)]
+Pixels = Annotated[int, Field(ge=0, le=65_536)]
 
 
 class Body(BaseModel):
@@ -20,33 +27,54 @@ class Body(BaseModel):
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
+class Options(Body):
+    """The settings of A1111 that mean something here, and the names of those that do not."""
+
+    sd_model_checkpoint: Name = ""
+    sd_vae: Name = ""
+    CLIP_stop_at_last_layers: int = 1
+    others: list[Name] = Field([], exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _telling_the_others(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        known = {name: data[name] for name in ("sd_model_checkpoint", "sd_vae", CLIP_SKIP) if name in data}
+        return known | {"others": sorted(set(data) - set(known))}
+
+    @property
+    def skips(self) -> bool:
+        """Whether text encoders are to be left before their end."""
+        return self.CLIP_stop_at_last_layers > 1
+
+
 class Picture(Body):
     """What words and pictures alike can be drawn with; without a number, the model's own."""
 
-    prompt: str = ""
-    negative_prompt: str = ""
-    styles: list[str] = []
+    prompt: Words = ""
+    negative_prompt: Words = ""
+    styles: list[Name] = []
     seed: int = Field(-1, ge=-1, le=MAX_SEED)
     subseed: int = Field(-1, ge=-1, le=MAX_SEED)
     subseed_strength: float = Field(0.0, ge=0, le=1)
-    batch_size: int = Field(1, ge=1)
-    n_iter: int = Field(1, ge=1)
+    batch_size: Count = 1
+    n_iter: Count = 1
     steps: Steps = None
     cfg_scale: Guidance = None
     width: Width = None
     height: Height = None
-    sampler_name: str = ""
-    sampler_index: str = Field("", description="Of old, what is called `sampler_name` now.")
-    scheduler: str = ""
-    override_settings: dict[str, Any] = {}
+    sampler_name: Name = ""
+    sampler_index: Name = Field("", description="Of old, what is called `sampler_name` now.")
+    scheduler: Name = ""
+    override_settings: Options = Options()
     send_images: bool = True
 
     restore_faces: bool = False
     tiling: bool = False
-    script_name: str = ""
-    script_args: list[Any] = []
-    alwayson_scripts: dict[str, Any] = {}
-    refiner_checkpoint: str = ""
+    script_name: Name = ""
+    alwayson_scripts: dict[Name, Any] = Field({}, exclude=True)
+    refiner_checkpoint: Name = ""
     seed_resize_from_w: int = 0
     seed_resize_from_h: int = 0
 
@@ -60,7 +88,7 @@ class Picture(Body):
     @property
     def sampler(self) -> str:
         """The name of the sampler, wherever it stands."""
-        return (self.sampler_name or self.sampler_index).strip()
+        return self.sampler_name or self.sampler_index
 
 
 class TextToImage(Picture):
@@ -69,15 +97,15 @@ class TextToImage(Picture):
     denoising_strength: float = Field(0.75, ge=0, le=1)
     enable_hr: bool = False
     hr_scale: float = 2.0
-    hr_upscaler: str = "Latent"
+    hr_upscaler: Name = "Latent"
     hr_second_pass_steps: int = 0
-    hr_resize_x: int = 0
-    hr_resize_y: int = 0
-    hr_checkpoint_name: str = ""
-    hr_sampler_name: str = ""
-    hr_scheduler: str = ""
-    hr_prompt: str = ""
-    hr_negative_prompt: str = ""
+    hr_resize_x: Pixels = 0
+    hr_resize_y: Pixels = 0
+    hr_checkpoint_name: Name = ""
+    hr_sampler_name: Name = ""
+    hr_scheduler: Name = ""
+    hr_prompt: Words = ""
+    hr_negative_prompt: Words = ""
     firstphase_width: int = 0
     firstphase_height: int = 0
 
@@ -103,10 +131,10 @@ class Enlargement(Body):
 
     resize_mode: int = Field(0, ge=0, le=1, description="0 is by `upscaling_resize`, 1 is to a size.")
     upscaling_resize: float = Field(2.0, gt=0)
-    upscaling_resize_w: int = 512
-    upscaling_resize_h: int = 512
-    upscaler_1: str = "None"
-    upscaler_2: str = "None"
+    upscaling_resize_w: Pixels = 512
+    upscaling_resize_h: Pixels = 512
+    upscaler_1: Name = "None"
+    upscaler_2: Name = "None"
     extras_upscaler_2_visibility: float = 0
     gfpgan_visibility: float = 0
     codeformer_visibility: float = 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from api import waiting
-from api.a1111.access import PREFIX, TAG, CallerDep, ChosenDep
+from api.a1111.access import CallerDep, ChosenDep, routes
 from api.a1111.answers import Made, made
 from api.a1111.fields import ImageToImage, Picture, TextToImage
 from api.a1111.requests import Asked, from_image, from_text
@@ -15,7 +15,7 @@ from pipeline.events import SavedImage
 from pipeline.jobs.job import Job
 from pipeline.studio import Studio
 
-router = APIRouter(prefix=PREFIX, tags=[TAG])
+router = routes()
 
 
 @router.post("/txt2img")

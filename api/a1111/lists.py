@@ -8,15 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import psutil
-from fastapi import APIRouter
 
-from api.a1111.access import PREFIX, TAG, Chosen, ChosenDep
+from api.a1111.access import Chosen, ChosenDep, routes
 from api.a1111.answers import model_name
 from api.a1111.unchosen import samplers
 from api.access import StudioDep, in_thread
 from pipeline.studio import Studio
 
-router = APIRouter(prefix=PREFIX, tags=[TAG])
+router = routes()
 
 Listing = list[dict[str, Any]]
 

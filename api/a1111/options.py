@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
-from api.a1111.access import PREFIX, TAG, Chosen, ChosenDep
+from api.a1111.access import Chosen, ChosenDep, routes
 from api.a1111.answers import model_name
+from api.a1111.fields import CLIP_SKIP, Options
 from api.a1111.requests import NO_VAE, name_in
 from api.access import StudioDep, in_thread
 from pipeline.errors import InvalidRequest
 from pipeline.studio import Studio
 
-router = APIRouter(prefix=PREFIX, tags=[TAG])
-
-CLIP_SKIP = "CLIP_stop_at_last_layers"
+router = routes()
 
 
 @router.get("/options")
@@ -25,7 +22,7 @@ async def options(studio: StudioDep, chosen: ChosenDep) -> dict[str, Any]:
 
 
 @router.post("/options")
-async def set_options(body: dict[str, Any], studio: StudioDep, chosen: ChosenDep) -> dict[str, list[str]]:
+async def set_options(body: Options, studio: StudioDep, chosen: ChosenDep) -> dict[str, list[str]]:
     """Choose the checkpoint, by its title, and the VAE for all clients of this interface, until the server ends.
     `ignored` names the settings that mean nothing here."""
     return await in_thread(_set, body, studio, chosen)
@@ -51,18 +48,18 @@ def _options(studio: Studio, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _set(body: dict[str, Any], studio: Studio, chosen: Chosen) -> dict[str, list[str]]:
+def _set(body: Options, studio: Studio, chosen: Chosen) -> dict[str, list[str]]:
     """All or nothing. Raises `UnknownModel`, and `NotFound` and `InvalidRequest` as the shelf does for a VAE."""
-    if body.get(CLIP_SKIP, 1) not in (0, 1, None):
+    if body.skips:
         raise InvalidRequest(
             "The text encoders are read to their end here.", f"Leave {CLIP_SKIP} at 1.", field=CLIP_SKIP
         )
-    title, vae = name_in(body.get("sd_model_checkpoint")), name_in(body.get("sd_vae"))
+    title, vae = name_in(body.sd_model_checkpoint), name_in(body.sd_vae)
     record = studio.models.find(title) if title else None
     if vae.lower() not in NO_VAE:
         vae = studio.models.shelf.vae(vae).name
     if record is not None:
         chosen.model = record.id
-    if "sd_vae" in body:
+    if "sd_vae" in body.model_fields_set:
         chosen.vae = None if vae.lower() in NO_VAE else vae
-    return {"ignored": sorted(set(body) - {"sd_model_checkpoint", "sd_vae", CLIP_SKIP})}
+    return {"ignored": body.others}

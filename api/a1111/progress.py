@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.a1111.access import PREFIX, TAG, CallerDep
+from api.a1111.access import CallerDep, routes
 from api.a1111.answers import timestamp
 from api.a1111.encoded import encoded
 from api.access import StudioDep, in_thread
 from pipeline.jobs.state import JobState
 from pipeline.studio import Studio
 
-router = APIRouter(prefix=PREFIX, tags=[TAG])
+router = routes()
 
 LEAST = 0.01
 """What A1111 says of a job that waits or loads: by 0 its clients know that nothing is to be done."""

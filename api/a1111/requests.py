@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from PIL import ImageOps
@@ -10,7 +11,7 @@ from PIL import ImageOps
 from api.a1111 import refusals, unchosen
 from api.a1111.access import Chosen
 from api.a1111.encoded import decoded
-from api.a1111.fields import ImageToImage, Picture, TextToImage
+from api.a1111.fields import ImageToImage, Options, Picture, TextToImage
 from api.a1111.second_pass import second_pass
 from pipeline.errors import InvalidRequest
 from pipeline.gallery.translate import Translation, without_tags
@@ -51,17 +52,17 @@ def from_image(body: ImageToImage, studio: Studio, chosen: Chosen) -> Asked:
     return Asked(parse_request(**found.fields), tuple(found.notes))
 
 
-def name_in(text: object) -> str:
+def name_in(text: str) -> str:
     """The name of a checkpoint or a VAE in a setting, without ending and hash; empty where none is chosen."""
-    return _BEHIND.sub("", str(text or "").strip())
+    return _BEHIND.sub("", text)
 
 
 def _settled(body: Picture, studio: Studio, chosen: Chosen) -> tuple[ModelRecord, Translation]:
     """The model, and the fields that words and pictures have in common."""
     found = Translation(notes=list(refusals.check(body)))
-    overridden = dict(body.override_settings)
-    record = chosen.record(studio, name_in(overridden.pop("sd_model_checkpoint", "")))
-    vae = name_in(overridden.pop("sd_vae", "")) or chosen.vae or ""
+    overridden = body.override_settings
+    record = chosen.record(studio, name_in(overridden.sd_model_checkpoint))
+    vae = name_in(overridden.sd_vae) or chosen.vae or ""
     found.notes += _left_out(overridden)
     found.fields |= {
         "prompt": without_tags(body.prompt, found),
@@ -77,13 +78,12 @@ def _settled(body: Picture, studio: Studio, chosen: Chosen) -> tuple[ModelRecord
     return record, found
 
 
-def _left_out(overridden: dict[str, Any]) -> list[str]:
+def _left_out(overridden: Options) -> Iterator[str]:
     """A sentence about the settings that are not overridden."""
-    skip = overridden.pop("CLIP_stop_at_last_layers", 1)
-    notes = [] if skip in (0, 1, None) else ["The text encoders are read to their end: clip skip is left out."]
-    if overridden:
-        notes.append(f"These settings of A1111 are not here: {', '.join(sorted(overridden))[:200]}.")
-    return notes
+    if overridden.skips:
+        yield "The text encoders are read to their end: clip skip is left out."
+    if overridden.others:
+        yield f"These settings of A1111 are not here: {', '.join(overridden.others)[:200]}."
 
 
 def _picture(body: ImageToImage, studio: Studio, notes: list[str]) -> dict[str, Any]:

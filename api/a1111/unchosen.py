@@ -41,7 +41,7 @@ def samplers(record: ModelRecord) -> dict[str, str]:
 def _scheduler(body: Picture, record: ModelRecord, notes: list[str]) -> str | None:
     """The class of the sampler; None is the model's own."""
     name, schedule = split_sampler(body.sampler)
-    _check_schedule(body.scheduler.strip(), schedule)
+    _check_schedule(body.scheduler, schedule)
     if name.lower() in NO_SAMPLER:
         return None
     usable = samplers(record)

@@ -17,7 +17,8 @@ from tests.pictures.samples import file, noisy, shaded
 
 A1111 = (
     "a red house, by a lake\nNegative prompt: fog, rain\n"
-    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x768, Model: dream"
+    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x768, Model: dream, "
+    'Hashes: "half a \\ud800 character"'
 )
 
 
@@ -98,6 +99,7 @@ def test_the_settings_of_its_own_pictures_are_read(url: str) -> None:
     assert told["info"] == A1111
     assert told["parameters"]["Schedule type"] == "Karras"
     assert told["parameters"]["Size-2"] == "768"
+    assert told["parameters"]["Hashes"] == "half a ? character"
 
 
 def test_a_picture_without_settings_says_nothing_and_a_text_is_no_picture(url: str) -> None:

@@ -48,6 +48,11 @@ def test_a_script_of_the_wiki_gets_its_picture(url: str) -> None:
     assert answer.json()["parameters"]["prompt"] == "puppy dog"
 
 
+def test_a_script_that_does_not_say_that_its_body_is_json_is_understood(url: str) -> None:
+    answer = httpx.post(f"{url}/txt2img", content=json.dumps({"prompt": "puppy dog", "steps": 2}), timeout=120)
+    assert answer.status_code == 200
+
+
 def test_webuiapi_gets_a_picture_where_nobody_chose_anything(api: webuiapi.WebUIApi) -> None:
     result = api.txt2img(prompt="a boat")
     assert result.image.size == (64, 64)

@@ -76,6 +76,8 @@ def test_what_the_options_say_is_what_can_be_set(api: webuiapi.WebUIApi, url: st
     for options, status in (
         ({"sd_model_checkpoint": "dream"}, 404),
         ({"sd_vae": "dream"}, 404),
+        ({"sd_model_checkpoint": 5}, 422),
+        ([], 422),
         ({"sd_model_checkpoint": "sd15", "CLIP_stop_at_last_layers": 2}, 422),
         ({"sd_model_checkpoint": "sd15", "sd_vae": "dream"}, 404),
     ):
