@@ -18,6 +18,7 @@ from pipeline.studio import Studio
 
 HASH = 10
 """Characters that A1111 shows of a hash."""
+_AREAS = {"whole": "Whole picture", "masked": "Only masked"}
 
 
 class Made(BaseModel):
@@ -111,9 +112,6 @@ def _further(recipe: Recipe) -> dict[str, Any]:
     if recipe.loras:
         found["Lora hashes"] = ", ".join(f"{use.name}: {use.sha256[:HASH]}" for use in recipe.loras)
     return found
-
-
-_AREAS = {"whole": "Whole picture", "masked": "Only masked"}
 
 
 def timestamp(state: JobState) -> str:

@@ -150,6 +150,5 @@ def _parsed(info: str) -> dict[str, str]:
     width, _, height = found.settings.get("Size", "").partition("x")
     size = {"Size-1": width, "Size-2": height} if height else {}
     told = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.settings, **size}
-    return {
-        key: value.encode(errors="replace").decode() for key, value in told.items()
-    }  # JSON in it may be broken text
+    # A value may be JSON, in which half a character can stand, and that cannot be sent.
+    return {key: value.encode(errors="replace").decode() for key, value in told.items()}

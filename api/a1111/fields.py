@@ -34,6 +34,7 @@ class Options(Body):
     sd_vae: Name = ""
     CLIP_stop_at_last_layers: int = 1
     others: list[Name] = Field([], exclude=True)
+    """Filled in here from the other keys, whatever a client sends."""
 
     @model_validator(mode="before")
     @classmethod
