@@ -2,11 +2,14 @@
 
 Streamlit's own Origin, Host and size checks cover only its own routes, so everything passes here first. A request
 goes on when its Host is ours, its Origin (if a browser sends one) is the same site, its body is small enough, and,
-where `DARKROOM_TOKEN` is set, it carries the token as a Bearer header or the cookie that the form sets.
+where `DARKROOM_TOKEN` is set, it carries the token as a Bearer header or the cookie that the form sets. Below `/sdapi/`
+the token may be the password of HTTP Basic, which is all that A1111's clients can send.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -29,6 +32,8 @@ MAX_BODY = 2**20
 """Bytes that a request's body may have: a job is a few kilobytes."""
 TAKE_PICTURES = re.compile(rf"{uploads.PREFIX}|/v1/images/edits|/(sdapi|controlnet)/.*")
 """Where programs may send pictures along."""
+TAKE_BASIC = re.compile(r"/(sdapi|controlnet)/.*")
+"""Where the token may be a password."""
 UPLOADS = "/_stcore/upload_file/"
 """Where the pages put a picture whose settings somebody wants back."""
 _FORM_BYTES = 2**16
@@ -73,7 +78,7 @@ def _refusal(scope: Scope, settings: Settings) -> Response | None:
         return render(path, 403, ErrorInfo(code="foreign_origin", message=message))
     if _announced(headers) > (most := _most(scope)):
         return render(path, 413, ErrorInfo(code="too_large", message=f"The body is larger than {most} bytes."))
-    if settings.token and path != LOGIN and not _knows(headers, settings.token.get_secret_value()):
+    if settings.token and path != LOGIN and not _knows(path, headers, settings.token.get_secret_value()):
         return _ask_for_token(scope, headers)
     return None
 
@@ -101,11 +106,26 @@ def _announced(headers: Headers) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _knows(headers: Headers, token: str) -> bool:
+def _knows(path: str, headers: Headers, token: str) -> bool:
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return same(given.strip(), token)
+    if scheme.lower() == "basic" and TAKE_BASIC.fullmatch(path):
+        return same(_password(given), token)
     return same(_cookie(headers, SESSION_COOKIE), session_value(token))
+
+
+def _password(given: str) -> str:
+    """That of HTTP Basic, whatever the name beside it; empty for what cannot be read."""
+    try:
+        pair = base64.b64decode(given.strip())
+    except binascii.Error:
+        return ""
+    try:
+        text = pair.decode()
+    except UnicodeDecodeError:  # `requests`, which webuiapi uses, writes Latin-1
+        text = pair.decode("latin-1")
+    return text.partition(":")[2]
 
 
 def session_value(token: str) -> str:
@@ -139,7 +159,8 @@ def _ask_for_token(scope: Scope, headers: Headers) -> Response:
     """The form for a person, 401 for a program."""
     if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
         return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
-    remedy = "Send “Authorization: Bearer …” with the value of DARKROOM_TOKEN."
+    other = ", or that value as the password" if TAKE_BASIC.fullmatch(scope["path"]) else ""
+    remedy = f"Send “Authorization: Bearer …” with the value of DARKROOM_TOKEN{other}."
     info = ErrorInfo(code="token_needed", message="This studio asks for a token.", remedy=remedy)
     return render(scope["path"], 401, info, {"WWW-Authenticate": "Bearer"})
 

@@ -64,6 +64,13 @@ def test_events_tell_the_whole_story_in_order(studio: Studio) -> None:
     assert any(isinstance(event, Preview) and event.jpeg.startswith(b"\xff\xd8") for event in events)
 
 
+def test_whoever_comes_late_finds_the_newest_preview(studio: Studio) -> None:
+    job = studio.submit(SHORT)
+    job.result()
+    assert job.preview is not None
+    assert job.preview.startswith(b"\xff\xd8")
+
+
 def test_a_random_seed_is_drawn_once_and_told(studio: Studio) -> None:
     job = studio.submit(GenerationRequest(prompt="surprise", num_inference_steps=1, num_images=2))
     images = job.result()

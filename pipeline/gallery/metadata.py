@@ -100,12 +100,12 @@ def a1111_text(recipe: Recipe) -> str:
     """The recipe in A1111's text format: the prompt, the negative prompt if any, and one line of settings."""
     settings = {
         "Steps": recipe.num_inference_steps,
-        "Sampler": _value(SAMPLERS.get(recipe.scheduler, recipe.scheduler.removesuffix("Scheduler"))),
+        "Sampler": _value(sampler_of(recipe.scheduler)),
         "Schedule type": _schedule(recipe),
         "CFG scale": f"{recipe.guidance_scale:g}",
         "Seed": recipe.seed,
         "Size": f"{recipe.width}x{recipe.height}",
-        "Model hash": _value(recipe.model_revision[:10]),
+        "Model hash": _value(model_hash(recipe)),
         "Model": _value(recipe.model),
         **_variation(recipe),
         "Version": "Darkroom",
@@ -115,6 +115,16 @@ def a1111_text(recipe: Recipe) -> str:
         lines.append(f"Negative prompt: {_prompt(recipe.negative_prompt)}")
     lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
     return "\n".join(lines)
+
+
+def sampler_of(scheduler: str) -> str:
+    """A1111's name for the sampling method of a scheduler class, or the class's own where A1111 has none."""
+    return SAMPLERS.get(scheduler, scheduler.removesuffix("Scheduler"))
+
+
+def model_hash(recipe: Recipe) -> str:
+    """As much of the model's revision as A1111 shows of a hash; empty where no model took part."""
+    return recipe.model_revision.removeprefix("sha256:")[:10]
 
 
 def _variation(recipe: Recipe) -> dict[str, object]:

@@ -63,7 +63,7 @@ class Restored(BaseModel):
 
 def read_settings(data: bytes) -> Restored:
     """The settings in a PNG, JPEG or WebP. Raises `InvalidRequest` for what is no picture or carries none."""
-    _check_is_picture(data)
+    check_is_picture(data)
     texts = read_texts(data)
     notes = []
     if RECIPE_KEY in texts:
@@ -75,7 +75,8 @@ def read_settings(data: bytes) -> Restored:
     return found.model_copy(update={"notes": (*notes, *found.notes)})
 
 
-def _check_is_picture(data: bytes) -> None:
+def check_is_picture(data: bytes) -> None:
+    """Raise `InvalidRequest` for what is no PNG, JPEG or WebP."""
     if not data:
         raise InvalidRequest("The file is empty.", "Choose a picture.")
     try:

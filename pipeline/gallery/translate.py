@@ -102,7 +102,7 @@ def translate(text: Infotext) -> Translation:
 
 
 def _prompts(text: Infotext, found: Translation) -> None:
-    prompt = _without_tags(text.prompt, found)
+    prompt = without_tags(text.prompt, found)
     for name, words in (("prompt", prompt), ("negative_prompt", text.negative_prompt)):
         if len(words) > MAX_PROMPT_CHARACTERS:
             called = name.replace("_", " ")
@@ -111,12 +111,18 @@ def _prompts(text: Infotext, found: Translation) -> None:
             found.fields[name] = words[:MAX_PROMPT_CHARACTERS]
     if not prompt:
         found.notes.append("There is no prompt in it.")
-    if odd := _SYNTAX.search(prompt):
+
+
+def without_tags(prompt: str, found: Translation) -> str:
+    """The prompt without `<lora:name:weight>`, which become LoRAs in `found`, with a note for whatever else A1111 does
+    not read as words."""
+    plain = _tags_taken(prompt, found)
+    if odd := _SYNTAX.search(plain):
         found.notes.append(f"A1111 reads “{_short(odd[0])}” as an instruction; here it is read as words.")
+    return plain
 
 
-def _without_tags(prompt: str, found: Translation) -> str:
-    """The prompt without `<lora:name:weight>`, which become LoRAs."""
+def _tags_taken(prompt: str, found: Translation) -> str:
     loras: dict[str, str] = {}
     for kind, body in _TAG.findall(prompt):
         _lora(kind.lower(), body, loras, found)
@@ -188,21 +194,26 @@ def _size(settings: Mapping[str, str], found: Translation) -> None:
 def _sampler(settings: Mapping[str, str], found: Translation) -> None:
     """Sampling method and noise schedule, whether they stand apart or, as before 2024, in one name."""
     exact = settings.get("scheduler", "")
-    name, schedule = _split(settings.get("sampler", ""))
+    name, schedule = split_sampler(settings.get("sampler", ""))
     schedule = settings.get("schedule type", schedule or ("" if exact in SAMPLERS else exact))
-    wanted = _OTHER_NAMES.get(name.lower(), name.lower())
-    classes = [exact] if exact in SAMPLERS else [key for key, known in SAMPLERS.items() if known.lower() == wanted]
+    classes = (exact,) if exact in SAMPLERS else meant_by(name)
     if len(classes) == 1:
         found.fields["scheduler"] = classes[0]
     elif classes:
-        found.schedulers = tuple(classes)
+        found.schedulers = classes
     elif name.lower() not in _IDLE:
         found.notes.append(f"There is no counterpart of the sampler “{_short(name)}”; the model's own is used.")
     if schedule.lower() not in _IDLE:
         found.notes.append(f"The noise schedule “{_short(schedule)}” cannot be chosen; the model's own is used.")
 
 
-def _split(sampler: str) -> tuple[str, str]:
+def meant_by(sampler: str) -> tuple[str, ...]:
+    """The scheduler classes that a sampler's name can mean; none where it has no counterpart."""
+    wanted = _OTHER_NAMES.get(sampler.lower(), sampler.lower())
+    return tuple(kind for kind, known in SAMPLERS.items() if known.lower() == wanted)
+
+
+def split_sampler(sampler: str) -> tuple[str, str]:
     """`DPM++ 2M Karras` → `DPM++ 2M`, `Karras`."""
     for schedule in SCHEDULES.values():
         for end in (f" {schedule.lower()}", f"_{schedule.lower()}"):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.errors import DarkroomError, JobCancelled
-from pipeline.events import Cancelled, Event, Failed, SavedImage
+from pipeline.events import Cancelled, Event, Failed, Preview, SavedImage
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.following import Events, Numbered, follow, follow_in_loop
 from pipeline.jobs.line import Move
@@ -33,6 +33,13 @@ class Job:
     def state(self) -> JobState:
         """The job as it is now."""
         return self._dispatcher.find(self.id)
+
+    @property
+    def preview(self) -> bytes | None:
+        """The newest preview, a small JPEG; None while there is none."""
+        told: list[Event] = []
+        self._listen(lambda numbered: told.append(numbered[1]), 0)()
+        return next((event.jpeg for event in reversed(told) if isinstance(event, Preview)), None)
 
     def cancel(self) -> None:
         """Stop it; pictures that are finished stay."""

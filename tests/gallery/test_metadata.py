@@ -71,6 +71,11 @@ def test_the_a1111_text_is_written_in_the_standard_order():
     )
 
 
+def test_local_weights_are_named_by_the_beginning_of_their_digest():
+    recipe = make_recipe(model_revision=f"sha256:{'0123456789abcdef' * 4}")
+    assert read_like_other_tools(a1111_text(recipe))[2]["Model hash"] == "0123456789"
+
+
 def test_a_variation_is_written_as_other_tools_name_it():
     settings = read_like_other_tools(a1111_text(make_recipe(variation_seed=7, variation_strength=0.25)))[2]
     assert (settings["Variation seed"], settings["Variation seed strength"]) == ("7", "0.25")
