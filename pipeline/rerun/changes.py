@@ -1,0 +1,89 @@
+"""What is not as it was when a picture was made, in sentences: two recipes of the same wish side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.recipe import ComponentUse, FileUse, Recipe
+
+UNNOTED = (
+    "Nothing that recipes note has changed. Another processor, driver or number of threads rounds differently, too."
+)
+
+
+def changes(then: Recipe, now: Recipe) -> tuple[str, ...]:
+    """A sentence for each circumstance that differs between the recipe of a picture and that of one made from it."""
+    return (*_circumstances(then, now), *_components(then, now), *_files(then, now), *_versions(then, now))
+
+
+def _circumstances(then: Recipe, now: Recipe) -> Iterator[str]:
+    if then.image != now.image:
+        yield "The picture that it was made from came out otherwise already."
+    if then.model_revision != now.model_revision:
+        yield f"The weights of {then.model} are others: {then.model_revision[:10]} then, {now.model_revision[:10]} now."
+    yield from _differs("It was computed on", then.device, now.device)
+    yield from _differs("It was computed in", then.dtype, now.dtype)
+    yield from _differs("Weights were held with quantisation", then.quantization, now.quantization)
+    yield from _differs("Weights rested with offload", then.offload, now.offload)
+    yield from _differs("The scheduler was", then.scheduler, now.scheduler)
+    for name in sorted(then.scheduler_config.keys() | now.scheduler_config.keys()):
+        before, after = (recipe.scheduler_config.get(name) for recipe in (then, now))
+        yield from _differs(f"The scheduler's {name} was", before, after)
+    for name in sorted(then.arguments.keys() | now.arguments.keys()):
+        yield from _differs(f"The argument {name} was", then.arguments.get(name), now.arguments.get(name))
+    if then.vae_tiling != now.vae_tiling:
+        yield f"The picture {'was' if then.vae_tiling else 'was not'} decoded in tiles then."
+
+
+def _components(then: Recipe, now: Recipe) -> Iterator[str]:
+    """Those that are held otherwise than the rest of the model. Recipes of old name none."""
+    for name in sorted(then.components.keys() & now.components.keys()):
+        before, after = (_held(recipe, name) for recipe in (then, now))
+        yield from _differs(f"{name} was held in", before, after)
+
+
+def _held(recipe: Recipe, name: str) -> str:
+    use: ComponentUse = recipe.components[name]
+    if use.quantization == "none":
+        return "its usual precision" if use.dtype == recipe.dtype else use.dtype
+    return "its usual precision" if use.quantization == recipe.quantization else use.quantization
+
+
+def _files(then: Recipe, now: Recipe) -> Iterator[str]:
+    pairs = (("LoRA", then.loras, now.loras), ("VAE", _one(then.vae), _one(now.vae)))
+    for kind, before, after in (*pairs, ("upscaler", _one(then.upscaler), _one(now.upscaler))):
+        yield from (f"The {kind} {name} is another file than then." for name in _other(before, after))
+    nets = {use.net: use.sha256 for use in now.controls}
+    yield from (
+        f"The ControlNet {use.net} has other weights than then."
+        for use in then.controls
+        if use.sha256 != nets.get(use.net)
+    )
+
+
+def _one(use: FileUse | None) -> tuple[FileUse, ...]:
+    return () if use is None else (use,)
+
+
+def _other(then: Sequence[FileUse], now: Sequence[FileUse]) -> Iterator[str]:
+    hashes = {use.name: use.sha256 for use in now}
+    return (use.name for use in then if use.sha256 != hashes.get(use.name))
+
+
+def _versions(then: Recipe, now: Recipe) -> Iterator[str]:
+    """Of the packages that the recipe names; what is new beside them took no part in the picture then."""
+    for name, version in then.versions.items():
+        if name not in now.versions:
+            yield f"{name} was {version} and is not installed now."
+        elif version != now.versions[name]:
+            yield f"{name} was {version} and is {now.versions[name]} now."
+
+
+def _differs(said: str, then: object, now: object) -> Iterator[str]:
+    """Nothing for what is the same."""
+    if then != now:
+        yield f"{said} {_plain(then)} then, {_plain(now)} now."
+
+
+def _plain(value: object) -> str:
+    return "nothing" if value is None else str(value)
