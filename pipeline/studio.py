@@ -139,9 +139,7 @@ class Studio:
         job_id = self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings)
         return Job(self._dispatcher, job_id)
 
-    def replay(
-        self, recipe: Recipe, *, client: str = "python", watch: Callable[[Job], None] = lambda job: None
-    ) -> Job:
+    def replay(self, recipe: Recipe, *, client: str = "python", watch: Callable[[Job], None] = lambda job: None) -> Job:
         """Queue what makes the picture of `recipe` again. The pictures before it that are not kept are made first, and
         waited for; `watch` is called with each job as it is queued, that one last.
 

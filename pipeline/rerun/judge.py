@@ -14,9 +14,9 @@ from pipeline.recipe import Recipe
 from pipeline.rerun.changes import UNNOTED, changes
 
 NEAR = 30.0
-"""Decibels of PSNR from which two pictures count as nearly the same: lossy compression of eight-bit pictures lies between
-30 and 50 (Wikipedia, “Peak signal-to-noise ratio”), and the demo in four bits at 32 from itself in full precision
-(demo/README.md)."""
+"""Decibels of PSNR from which two pictures count as nearly the same: lossy compression of eight-bit pictures lies
+between 30 and 50 (Wikipedia, “Peak signal-to-noise ratio”), and the demo in four bits at 32 from itself in full
+precision (demo/README.md)."""
 
 
 class Rerun(BaseModel):

@@ -13,9 +13,7 @@ from api.uploads import MAX_BYTES
 from pipeline.studio import Studio
 
 
-def test_a_file_need_not_be_one_of_the_gallery_to_be_verified(
-    client: TestClient, studio: Studio, image: Any
-) -> None:
+def test_a_file_need_not_be_one_of_the_gallery_to_be_verified(client: TestClient, studio: Studio, image: Any) -> None:
     before = studio.gallery.recent()
     png = studio.gallery.png(image.id)
     assert client.post("/api/v1/verify", content=png).json()["state"] == "intact"

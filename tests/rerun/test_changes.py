@@ -30,7 +30,11 @@ def test_two_recipes_that_agree_in_all_that_shapes_a_picture_have_no_changes() -
         ({}, {"scheduler_config": {"shift": 1.0}}, "The scheduler's shift was 3.0 then, 1.0 now."),
         ({"scheduler_config": {}}, {}, "The scheduler's shift was nothing then, 3.0 now."),
         ({"scheduler": "EulerDiscreteScheduler"}, {"scheduler": "X"}, "The scheduler was EulerDiscreteScheduler then"),
-        ({"arguments": {"max_sequence_length": 256}}, {}, "The argument max_sequence_length was 256 then, nothing now."),
+        (
+            {"arguments": {"max_sequence_length": 256}},
+            {},
+            "The argument max_sequence_length was 256 then, nothing now.",
+        ),
         ({"versions": {"torch": "2.12.0"}}, {}, "torch was 2.12.0 and is 2.13.0 now."),
         ({"versions": {"peft": "1"}}, {"versions": {}}, "peft was 1 and is not installed now."),
         ({}, {"model_revision": "f" * 40}, "are others: b940f670f0 then, ffffffffff now."),
