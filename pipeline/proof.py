@@ -28,7 +28,7 @@ PRECISIONS: tuple[Precision, ...] = ("none", "int8", "nf4")
 SAME = 18.0
 """Decibels of PSNR from which two pictures show the same: the demo reaches 46.7 in eight bits and 31.8 in four."""
 BLANK = 16
-"""A picture whose values are less than that apart, of 255, shows nothing; a device that computes NaN draws such a one."""
+"""A picture whose values are less than that apart, of 255, shows nothing; a device that computes NaN draws such."""
 
 _WISH = {"prompt": "a red house by a lake at dusk", "seed": 1, "num_inference_steps": 8}
 
