@@ -26,8 +26,8 @@ from pipeline.studio import Studio
 
 PRECISIONS: tuple[Precision, ...] = ("none", "int8", "nf4")
 SAME = 20.0
-"""Decibels of PSNR below which a device does not draw what it should. On a processor the demo reaches 46.7 in eight bits
-and 31.8 in four; other seeds of the same words reach 15 to 29, so this notices nonsense, not every other picture."""
+"""Decibels of PSNR below which a device does not draw what it should. On a processor the demo reaches 46.7 in eight
+bits and 31.8 in four; other seeds of the same words reach 15 to 29, so it is nonsense that this notices."""
 BLANK = 16
 """A picture whose values are less than that apart, of 255, shows nothing; a device that computes NaN draws such."""
 
