@@ -31,7 +31,7 @@ bits and 31.8 in four; other seeds of the same words reach 15 to 29, so it is no
 BLANK = 16
 """A picture whose values are less than that apart, of 255, shows nothing; a device that computes NaN draws such."""
 
-_WISH = {"prompt": "a red house by a lake at dusk", "seed": 1, "num_inference_steps": 8}
+_PROMPT, _SEED, _STEPS = "a red house by a lake at dusk", 1, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _name(device: Device) -> str:
 
 def _shot(studio: Studio, precision: Precision) -> _Shot:
     try:
-        [image] = studio.generate(quantization=precision, **_WISH)
+        [image] = studio.generate(_PROMPT, quantization=precision, seed=_SEED, num_inference_steps=_STEPS)
     except DarkroomError as error:
         return _Shot(studio.engine.hardware.best.label, precision, error=error)
     [worker] = studio.worker_states

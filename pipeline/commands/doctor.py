@@ -32,7 +32,7 @@ def doctor(quick: Quick = False, as_json: Json = False) -> None:
     proofs = [] if quick else _prove(settings)
     report = Report.gather(settings, checks, proofs=proofs)
     typer.echo(report.model_dump_json() if as_json else written(report), nl=as_json)
-    if any(one.ok is False for one in (*report.checks, *report.proofs)):
+    if False in [*(check.ok for check in report.checks), *(proof.ok for proof in report.proofs)]:
         raise typer.Exit(1)
 
 
