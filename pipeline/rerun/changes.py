@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pipeline.recipe import ComponentUse, FileUse, Recipe
 
@@ -20,19 +21,31 @@ def _circumstances(then: Recipe, now: Recipe) -> Iterator[str]:
     if then.image != now.image:
         yield "The picture that it was made from came out otherwise already."
     if then.model_revision != now.model_revision:
-        yield f"The weights of {then.model} are others: {then.model_revision[:10]} then, {now.model_revision[:10]} now."
+        before, after = (_short(recipe.model_revision) for recipe in (then, now))
+        yield f"The weights of {then.model} are others: {before} then, {after} now."
     yield from _differs("It was computed on", then.device, now.device)
     yield from _differs("It was computed in", then.dtype, now.dtype)
     yield from _differs("Weights were held with quantisation", then.quantization, now.quantization)
     yield from _differs("Weights rested with offload", then.offload, now.offload)
     yield from _differs("The scheduler was", then.scheduler, now.scheduler)
-    for name in sorted(then.scheduler_config.keys() | now.scheduler_config.keys()):
-        before, after = (recipe.scheduler_config.get(name) for recipe in (then, now))
-        yield from _differs(f"The scheduler's {name} was", before, after)
-    for name in sorted(then.arguments.keys() | now.arguments.keys()):
-        yield from _differs(f"The argument {name} was", then.arguments.get(name), now.arguments.get(name))
+    yield from _options("The scheduler's", then.scheduler_config, now.scheduler_config)
+    yield from _options("The argument", then.arguments, now.arguments)
     if then.vae_tiling != now.vae_tiling:
         yield f"The picture {'was' if then.vae_tiling else 'was not'} decoded in tiles then."
+
+
+def _short(revision: str) -> str:
+    return revision.removeprefix("sha256:")[:10]
+
+
+def _options(whose: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Those with other values; a later library may know some that an earlier one did not."""
+    for name in sorted(then.keys() & now.keys()):
+        yield from _differs(f"{whose} {name} was", then[name], now[name])
+    if gone := sorted(then.keys() - now.keys()):
+        yield f"{whose} {', '.join(gone)} had a value then and has none now."
+    if new := sorted(now.keys() - then.keys()):
+        yield f"{whose} {', '.join(new)} had no value then and has one now."
 
 
 def _components(then: Recipe, now: Recipe) -> Iterator[str]:
@@ -82,8 +95,4 @@ def _versions(then: Recipe, now: Recipe) -> Iterator[str]:
 def _differs(said: str, then: object, now: object) -> Iterator[str]:
     """Nothing for what is the same."""
     if then != now:
-        yield f"{said} {_plain(then)} then, {_plain(now)} now."
-
-
-def _plain(value: object) -> str:
-    return "nothing" if value is None else str(value)
+        yield f"{said} {then} then, {now} now."
