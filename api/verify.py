@@ -21,13 +21,13 @@ router = APIRouter(prefix="/api/v1", tags=["verify"])
         }
     },
 )
-async def verdict(request: Request) -> Verdict:
+async def verdict(request: Request, studio: StudioDep) -> Verdict:
     """Whether the pixels of a file, the body, are those that were made; it need not be one of the gallery, and is not
     kept."""
     data = await request.body()
     if not data:
         raise InvalidRequest("The file is empty.", "Send a picture as the body.", field="file")
-    return await in_thread(verify, data)
+    return await in_thread(verify, data, studio.settings.max_input_pixels)
 
 
 @router.post("/images/{image_id}/rerun", status_code=202)
