@@ -36,6 +36,11 @@ VARIABLES = {
 }
 """Variables of the libraries, and whether their values are told."""
 
+_TELLING = 8
+"""Characters; what is shorter occurs by chance as well."""
+_HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")
+"""Also one that a login has stored, which no variable holds."""
+
 
 def told_settings(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What is set otherwise than it comes, by the names of the variables."""
@@ -48,8 +53,9 @@ def told_settings(settings: Settings, environment: Mapping[str, str] = os.enviro
     return ours | theirs
 
 
-def anonymous(text: str, settings: Settings) -> str:
-    """`text` with names in the place of folders, `~` for the home folder, and no user's name in paths."""
+def anonymous(text: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
+    """`text` with names in the place of folders and of private values, `~` for the home folder, and no user's name in
+    paths."""
     names = {
         settings.outputs: "[outputs]",
         settings.cache: "[cache]",
@@ -61,9 +67,19 @@ def anonymous(text: str, settings: Settings) -> str:
     for folder, name in sorted(names.items(), key=lambda pair: -len(str(pair[0]))):  # one may lie in another
         if folder != folder.parent:  # the root would be in every path
             text = text.replace(str(folder), name)
+    for name, value in _private_values(environment).items():
+        text = text.replace(value, f"[{name}]")
+    text = _HUB_TOKEN.sub("[HF_TOKEN]", text)
     for user in _user_names():
         text = re.sub(rf"(?<=[/\\]){re.escape(user)}(?![\w-])", "[user]", text)
     return text
+
+
+def _private_values(environment: Mapping[str, str]) -> dict[str, str]:
+    """What an error might quote, by the names of the variables. Not `DARKROOM_TOKEN`, which nothing ever quotes: a name
+    in the place of a usual word would give the word away."""
+    values = {name: environment.get(name, "") for name, told in VARIABLES.items() if not told}
+    return {name: value for name, value in values.items() if len(value) >= _TELLING}
 
 
 def _user_names() -> set[str]:

@@ -38,13 +38,13 @@ def fail(settings: Settings, message: str) -> None:
 def test_no_secret_no_prompt_and_no_folder_is_in_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_xyzzy")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:xyzzy@proxy")
-    fail(settings, f"No room in {settings.outputs} and {Path.home()} for “{PROMPT}”, or {PROMPT}.")
+    fail(settings, f"No room in {settings.outputs} and {Path.home()} for “{PROMPT}”, or {PROMPT}; hf_xyzzy.")
     report = Report.gather(settings, doctor.run(settings))
     for text in (written(report), report.model_dump_json()):
         for private in ("xyzzy", PROMPT, str(settings.outputs), str(settings.cache), str(Path.home())):
             assert private not in text
     [line] = report.trouble
-    assert line.endswith("job Failed (engine_failed): No room in [outputs] and ~ for “…”, or ….")
+    assert line.endswith("job Failed (engine_failed): No room in [outputs] and ~ for “…”, or …; [HF_TOKEN].")
     assert report.settings["DARKROOM_TOKEN"] == report.settings["HF_TOKEN"] == "set"
 
 

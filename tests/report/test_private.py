@@ -30,6 +30,17 @@ def test_a_users_name_is_in_no_path_and_words_that_hold_it_stay(
     assert told == r"/media/[user]/disk D:\[user]\disk adaptive /ada-lovelace"
 
 
+def test_what_an_error_quotes_of_secrets_and_addresses_has_their_names(settings: Settings) -> None:
+    environment = {"HF_TOKEN": "own_xyzzy", "HF_ENDPOINT": "https://a:b@hub", "HTTPS_PROXY": "", "OMP_NUM_THREADS": "2"}
+    told = anonymous(f"own_xyzzy hf_{'x' * 34} https://a:b@hub/api in 2 s", settings, environment)
+    assert told == "[HF_TOKEN] [HF_TOKEN] [HF_ENDPOINT]/api in 2 s"
+
+
+def test_a_weak_token_is_not_given_away_by_the_words_that_are_missing(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, outputs=tmp_path, token="processor")
+    assert anonymous("The processor works.", settings, {}) == "The processor works."
+
+
 def test_an_account_without_a_name_is_no_trouble(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 1000")
