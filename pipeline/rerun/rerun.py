@@ -49,6 +49,8 @@ def rerun(studio: Maker, picture: bytes | Path, client: str, watch: Watch) -> Re
     try:
         studio.replay(recipe, client=client, watch=begun)
         made = [image for job in jobs for image in job.result()]
+        if not made:
+            return impossible(file, "What was made was deleted at once.", jobs[-1].id)
         found = judged(file, recipe, data, made[-1], studio.gallery.png(made[-1].id))
     except DarkroomError as error:
         return impossible(file, error.info.sentence, jobs[-1].id if jobs else None)

@@ -111,6 +111,12 @@ def test_a_cancelled_job_leaves_no_verdict(studio: Studio, image: SavedImage) ->
     assert "cancelled" in found.sentence
 
 
+def test_a_copy_that_somebody_deletes_first_leaves_no_verdict(studio: Studio, image: SavedImage) -> None:
+    found = studio.rerun(image, watch=lambda job: studio.gallery.delete([one.id for one in job.result()]))
+    assert found.state == "impossible"
+    assert found.sentence.endswith("What was made was deleted at once.")
+
+
 def test_a_chain_is_made_again_from_its_first_picture_on_and_leaves_nothing_behind(
     studio: Studio, image: SavedImage, tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
