@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 
 MAX_BODY = 2**20
 """Bytes that a request's body may have: a job is a few kilobytes."""
-TAKE_PICTURES = re.compile(rf"{uploads.PREFIX}|/v1/images/edits|/(sdapi|controlnet)/.*")
+TAKE_PICTURES = re.compile(rf"{uploads.PREFIX}|/api/v1/verify|/v1/images/edits|/(sdapi|controlnet)/.*")
 """Where programs may send pictures along."""
 TAKE_BASIC = re.compile(r"/(sdapi|controlnet)/.*")
 """Where the token may be a password."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline generate | replay | chains | models | doctor`.
+"""The command line: `python -m pipeline generate | replay | verify | chains | models | doctor`.
 
 Results go to stdout and everything else to stderr, so the output can be piped. Exit codes: 0 done, 1 failed (with one
 clear line) or found something wrong, 2 called wrongly, 130 stopped with Ctrl-C.
@@ -18,6 +18,7 @@ try:
     from pipeline.commands.models import app as models
     from pipeline.commands.options import OPTIONS
     from pipeline.commands.replay import replay
+    from pipeline.commands.verify import verify
     from pipeline.errors import DarkroomError, InvalidRequest, UnknownModel
 except ImportError as missing:
     sys.exit(f"{missing}. Run `make setup` with Python 3.11 or newer, or `pip install -r requirements.txt`.")
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(generate)
 app.command()(replay)
+app.command()(verify)
 app.add_typer(chains, name="chains")
 app.add_typer(models, name="models")
 app.command()(doctor)

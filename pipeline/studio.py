@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 from pipeline.chains import Chains
@@ -41,6 +43,9 @@ from pipeline.pictures.desk import Desk
 from pipeline.pictures.store import InputStore
 from pipeline.recipe import Recipe
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request
+from pipeline.rerun.judge import Rerun
+from pipeline.rerun.rerun import rerun
+from pipeline.rerun.reruns import Reruns
 from pipeline.settings import Settings, read_settings
 
 
@@ -76,6 +81,7 @@ class Studio:
         self._forecast = Forecast(self.models, self.gallery, self._dispatcher, lambda: self._hardware)
         self.chains = Chains(self.settings.data_folder / "chains")
         self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
+        self.reruns = Reruns(self)
         self._started = False
 
     def __enter__(self) -> Self:
@@ -133,9 +139,9 @@ class Studio:
         job_id = self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings)
         return Job(self._dispatcher, job_id)
 
-    def replay(self, recipe: Recipe, *, client: str = "python") -> Job:
+    def replay(self, recipe: Recipe, *, client: str = "python", watch: Callable[[Job], None] = lambda job: None) -> Job:
         """Queue what makes the picture of `recipe` again. The pictures before it that are not kept are made first, and
-        waited for.
+        waited for; `watch` is called with each job as it is queued, that one last.
 
         Raises as `submit` and `Job.result` do, and `NotFound` before any work when a picture that somebody brought
         along is not kept any more.
@@ -143,9 +149,28 @@ class Studio:
         chain = lineage.to_make(recipe, self.inputs.has)
         image = chain[0].image
         for before in chain[:-1]:
-            [made] = self.submit(before.to_request(image=image), client=client).result()
+            job = self.submit(before.to_request(image=image), client=client)
+            watch(job)
+            [made] = job.result()
             image = self.desk.take(made).id
-        return self.submit(recipe.to_request(image=image), client=client)
+        job = self.submit(recipe.to_request(image=image), client=client)
+        watch(job)
+        return job
+
+    def rerun(
+        self,
+        picture: bytes | Path | SavedImage,
+        *,
+        client: str = "python",
+        watch: Callable[[Job], None] = lambda job: None,
+    ) -> Rerun:
+        """Verify a picture, make it again from its recipe, wait for that, and say how far the two are apart and what
+        has changed meanwhile. `watch` is called with each job as it is queued; `reruns` does the same without waiting.
+
+        What stands in the way is told in the result. Raises `NotFound` or `OSError` for a picture that is not there.
+        """
+        data = self.gallery.png(picture.id) if isinstance(picture, SavedImage) else picture
+        return rerun(self, data, client, watch)
 
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is

@@ -1,26 +1,43 @@
-"""`doctor`: what this installation and this machine can do."""
+"""`doctor`: what this installation and this machine can do, proved and written down as a report."""
 
 from __future__ import annotations
 
-import typer
-from rich.markup import escape
+from typing import TYPE_CHECKING, Annotated
 
-from pipeline.commands.display import print_json, print_table
+import typer
+
+from pipeline.commands.display import Display
 from pipeline.commands.options import Json
 
+if TYPE_CHECKING:
+    from pipeline.report.facts import Proof
+    from pipeline.settings import Settings
 
-def doctor(as_json: Json = False) -> None:
-    """Check this installation and this machine; exit with 1 if something will not work."""
+Quick = Annotated[bool, typer.Option("--quick", help="Only look; draw nothing.")]
+
+
+def doctor(quick: Quick = False, as_json: Json = False) -> None:
+    """Check this installation, and prove it: the demo draws on each device in each precision, a minute or two in all.
+
+    Prints a report in Markdown for those who are told of a problem: without folders, names, prompts or tokens. Exits
+    with 1 if something will not work.
+    """
     from pipeline.doctor import run
+    from pipeline.report.facts import Report
+    from pipeline.report.markdown import written
     from pipeline.settings import read_settings
 
-    checks = run(read_settings())
-    if as_json:
-        print_json([check.model_dump() for check in checks])
-    else:
-        marks = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "note"}
-        print_table(
-            [marks[check.ok], escape(check.name), escape(f"{check.finding} {check.remedy}".strip())] for check in checks
-        )
-    if any(check.ok is False for check in checks):
+    settings = read_settings()
+    checks = run(settings)
+    proofs = [] if quick else _prove(settings)
+    report = Report.gather(settings, checks, proofs=proofs)
+    typer.echo(report.model_dump_json() if as_json else written(report), nl=as_json)
+    if False in [*(check.ok for check in report.checks), *(proof.ok for proof in report.proofs)]:
         raise typer.Exit(1)
+
+
+def _prove(settings: Settings) -> list[Proof]:
+    from pipeline.proof import prove
+
+    with Display() as display:
+        return prove(settings, display.now)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, cast, get_args
 
 import torch
 
 from pipeline.errors import EngineFailed
-from pipeline.models.hardware import Device, EngineReport, Hardware, cpu, detect
+from pipeline.models.hardware import Device, EngineReport, Hardware, cpu, detect, versions
 
 Kind = Literal["cuda", "mps", "xpu"]
-PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "peft", "compel")
 
 
 def report(wanted: str | None = None) -> EngineReport:
@@ -22,17 +20,6 @@ def report(wanted: str | None = None) -> EngineReport:
     """
     found = _hardware()
     return EngineReport(hardware=_with_first(found, wanted) if wanted else found, versions=versions())
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a picture; an absent one is left out."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _with_first(hardware: Hardware, wanted: str) -> Hardware:

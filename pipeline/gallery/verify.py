@@ -25,11 +25,17 @@ class Verdict(BaseModel):
     sentence: str
 
 
-def verify(picture: bytes | Path) -> Verdict:
-    """Compare the pixels with the hash that the recipe has of them. Raises `OSError` for a file that is not there."""
+def verify(picture: bytes | Path, max_pixels: int | None = None) -> Verdict:
+    """Compare the pixels with the hash that the recipe has of them; a file of more than `max_pixels` is not unpacked.
+
+    Raises `OSError` for a file that is not there.
+    """
     data = picture.read_bytes() if isinstance(picture, Path) else picture
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
+            if max_pixels is not None and image.width * image.height > max_pixels:
+                sentence = f"It has {image.width:,} × {image.height:,} pixels, more than the studio takes."
+                return Verdict(state="unknown", sentence=sentence)
             return _judged(image, read_recipe(data))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return Verdict(state="unknown", sentence="This is not a picture that can be read, or it is damaged.")

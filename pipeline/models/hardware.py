@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import platform
 import re
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "peft", "compel")
 _SECONDS = 5.0
 
 
@@ -86,6 +88,17 @@ def _has_avx512() -> bool:
     except OSError:
         return True
     return flags is None or "avx512bw" in flags[1].split()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape a picture; an absent one is left out."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def torch_cuda() -> str | None:

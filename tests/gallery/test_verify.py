@@ -78,6 +78,13 @@ def test_what_cannot_be_read_cannot_be_judged(broken: bytes):
     assert "cannot be read" in verdict.sentence or "damaged" in verdict.sentence
 
 
+def test_a_file_of_too_many_pixels_is_not_unpacked():
+    assert verify(PNG, max_pixels=16 * 8).state == "intact"
+    verdict = verify(PNG[:-30], max_pixels=16 * 8 - 1)
+    assert verdict.state == "unknown"
+    assert verdict.sentence == "It has 16 × 8 pixels, more than the studio takes."
+
+
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         verify(tmp_path / "none.png")

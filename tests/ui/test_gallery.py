@@ -19,7 +19,7 @@ from pipeline.gallery import Gallery, read_recipe
 from tests.conftest import tiny_settings
 from tests.gallery.pictures import make_recipe
 from tests.ui.axe import grave_violations
-from tests.ui.conftest import Server, settled, start, stop
+from tests.ui.conftest import Server, follow, settled, start, stop
 
 OLD = 62
 """Pictures that are there from the beginning: a page and two more."""
@@ -347,6 +347,23 @@ def test_a_picture_is_verified_and_downloads_in_three_formats(page: Page, server
         recipe = read_recipe(download.value.path().read_bytes())
         assert recipe is not None
         assert recipe.prompt == "a swan as it was"
+
+
+def test_a_picture_is_made_again_and_is_identical_or_both_can_be_looked_at(
+    page: Page, server: Server, keep: Keep
+) -> None:
+    follow(server, prompt="a crane that comes again", num_inference_steps=2, seed=3)
+    [made] = server.get("/api/v1/images?text=crane that comes again").json()["images"]
+    gallery(page, server, f"?image={made['id']}")
+    button(page, "Make it again and compare").click()
+    expect(page.locator(".verdict.identical")).to_contain_text("every pixel is as the recipe says")
+
+    image = keep("a crane of another machine", device="cuda:0 (A GPU)", num_inference_steps=2)
+    gallery(page, server, f"?image={image.id}")
+    button(page, "Make it again and compare").click()
+    expect(page.locator(".verdict.different")).to_contain_text("It was computed on cuda:0 (A GPU) then, cpu")
+    button(page, "Look at both").click()
+    expect(page.get_by_role("slider")).to_be_visible()
 
 
 def test_files_that_were_moved_or_deleted_meanwhile_are_noticed(page: Page, server: Server, keep: Keep) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 from pipeline.errors import DarkroomError
 from pipeline.gallery import Gallery
 from pipeline.gallery.verify import verify
+from pipeline.studio import Studio
 from ui.parts.gallery.place import Place, pictures
 
 Result = TypeVar("Result")
@@ -118,6 +119,17 @@ def rebuild(gallery: Gallery) -> None:
 def check(gallery: Gallery, image_id: str) -> None:
     """See whether the pixels are those that the recipe describes."""
     state["gallery-verdict"] = image_id, _try(lambda: verify(gallery.png(image_id)))
+
+
+def make_again(studio: Studio, image_id: str, client: str) -> None:
+    """Make a picture again from its recipe, to compare the two."""
+    _try(lambda: studio.reruns.start(image_id, client=client))
+
+
+def look_at_both(both: Place) -> None:
+    """Show two pictures under the slider."""
+    state["gallery-way"] = "Slider"
+    go(both)
 
 
 def notice() -> Notice | None:

@@ -11,7 +11,7 @@ from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
 from pipeline.studio import Studio
 from ui.parts import before_after, contact_sheet, picture, text
-from ui.parts.gallery import actions, neighbours, onward, viewer
+from ui.parts.gallery import actions, again, neighbours, onward, viewer
 from ui.parts.gallery.neighbours import Neighbours
 from ui.parts.gallery.place import Place
 
@@ -47,6 +47,7 @@ def draw(studio: Studio, here: Place) -> None:
             _downloads(image)
             _uses(studio, here, image, ways)
         _verdict(image)
+        again.draw(studio, here, image)
         contact_sheet.family(gallery, image)
         picture.recipe(image, gallery.outputs)
 
@@ -112,6 +113,7 @@ def _uses(studio: Studio, here: Place, image: SavedImage, ways: Neighbours) -> N
         )
         gone = {"gallery": gallery, "image_ids": [image.id], "then": _next(here, ways)}
         st.button("Delete", icon=":material/delete:", key="gallery-delete", on_click=actions.delete, kwargs=gone)
+    again.button(studio, image)
 
 
 def _bring_back(gallery: Gallery, here: Place, image: SavedImage) -> None:

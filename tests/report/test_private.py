@@ -1,0 +1,70 @@
+"""What a report must not tell."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from pipeline.models.registry import ROOT
+from pipeline.report.private import HARMLESS, anonymous, told_settings
+from pipeline.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, outputs=tmp_path / "pictures", cache=tmp_path / "pictures/cache")
+
+
+def test_folders_have_names_and_the_inner_one_its_own(settings: Settings) -> None:
+    told = anonymous(f"{settings.outputs}/a.png {settings.cache}/b {ROOT}/demo {Path.home()}/else", settings)
+    assert told == "[outputs]/a.png [cache]/b [darkroom]/demo ~/else"
+
+
+def test_a_users_name_is_in_no_path_and_words_that_hold_it_stay(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "ada")
+    told = anonymous(r"/media/ada/disk D:\ada\disk adaptive /ada-lovelace", settings)
+    assert told == r"/media/[user]/disk D:\[user]\disk adaptive /ada-lovelace"
+
+
+def test_what_an_error_quotes_of_secrets_and_addresses_has_their_names(settings: Settings) -> None:
+    environment = {"HF_TOKEN": "own_xyzzy", "HF_ENDPOINT": "https://a:b@hub", "HTTPS_PROXY": "", "OMP_NUM_THREADS": "2"}
+    told = anonymous(f"own_xyzzy hf_{'x' * 34} https://a:b@hub/api in 2 s", settings, environment)
+    assert told == "[HF_TOKEN] [HF_TOKEN] [HF_ENDPOINT]/api in 2 s"
+
+
+def test_a_weak_token_is_not_given_away_by_the_words_that_are_missing(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, outputs=tmp_path, token="processor")
+    assert anonymous("The processor works.", settings, {}) == "The processor works."
+
+
+def test_an_account_without_a_name_is_no_trouble(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert anonymous("as it is", settings) == "as it is"
+
+
+def test_of_settings_only_harmless_ones_have_values_and_those_as_they_come_are_left_out(tmp_path: Path) -> None:
+    settings = Settings(
+        _env_file=None, outputs=tmp_path, token="xyzzy", allowed_hosts="studio.example", device="cpu", max_pixels=9
+    )
+    environment = {"HF_TOKEN": "hf_xyzzy", "HF_ENDPOINT": "https://a:b@hub", "CUDA_VISIBLE_DEVICES": "1", "PATH": "/"}
+    assert told_settings(settings, environment) == {
+        "DARKROOM_OUTPUTS": "set",
+        "DARKROOM_TOKEN": "set",
+        "DARKROOM_ALLOWED_HOSTS": "set",
+        "DARKROOM_DEVICE": "cpu",
+        "DARKROOM_MAX_PIXELS": "9",
+        "HF_TOKEN": "set",
+        "HF_ENDPOINT": "set",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
+
+
+def test_what_counts_as_harmless_are_settings() -> None:
+    assert set(Settings.model_fields) > HARMLESS
