@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import constants
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models.registry import ROOT
 from pipeline.models.segmenters import RECORDS, Segmenter, chosen
 from tests.models.weight_files import write
 
@@ -35,12 +36,15 @@ def fetched(hub: Path, repository: str, kind: str) -> Path:
     return place(home / "snapshots" / "c0ffee", kind)
 
 
-def test_every_record_has_its_licence_its_size_and_a_command_that_fetches_both_files() -> None:
+def test_every_record_has_its_licence_its_size_and_a_command_and_stands_in_the_documents() -> None:
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     assert len({record.id for record in RECORDS}) == len(RECORDS)
     for record in RECORDS:
         assert record.licence.name == "Apache-2.0"
         assert record.download_bytes > 10**8
         assert record.command == f"hf download {record.id} config.json model.safetensors"
+        link, size = f"[{record.name}]({record.licence.url})", f"{record.download_bytes / 1e6:.0f} MB"
+        assert f"| {link} | {record.licence.name} | {size} | `{record.command}` |" in page
 
 
 def test_without_any_the_sentence_names_one_its_size_and_the_command(tmp_path: Path) -> None:

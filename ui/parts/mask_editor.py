@@ -1,4 +1,4 @@
-"""Paints which part of a picture is drawn anew, or takes it from a file."""
+"""Paints which part of a picture is drawn anew, by hand or with a click on a thing, or takes it from a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pipeline.errors import ModelUnavailable
 from pipeline.inputs import size_of
 from pipeline.studio import Studio
 from ui import actions
@@ -53,7 +54,10 @@ def _dialog(studio: Studio) -> None:
         "width": width,
         "height": height,
         "feather": state.mask_feather,
+        "uploads": text.UPLOADS,
         "post": f"{text.UPLOADS}?as=mask",
+        "select": f"{text.upload_url(state.image)}/select",
+        "needs": _needs(studio),
     }
 
     def painted() -> None:
@@ -66,6 +70,15 @@ def _dialog(studio: Studio) -> None:
         st.rerun()
     with st.popover("From a file", icon=":material/file_open:", type="tertiary"):
         _upload(studio)
+
+
+def _needs(studio: Studio) -> str:
+    """Why nothing can be selected with a click, and what to do; empty when it can."""
+    try:
+        studio.models.segmenter()
+    except ModelUnavailable as error:
+        return error.info.sentence
+    return ""
 
 
 def _upload(studio: Studio) -> None:
