@@ -180,8 +180,8 @@ class Studio:
         return self._door.check(request, self._record(request))
 
     def select(self, image: InputId | Source, selection: Selection) -> Future[InputId]:
-        """Find what is pointed at in a picture: its mask, which requests can name, once a worker has looked. A worker
-        that has a job in hand ends it first.
+        """Find what is pointed at in a picture: its mask, which requests can name, once a worker has looked. One that
+        has a job in hand does that first.
 
         Raises `NotFound` for an id that is not kept, `InvalidRequest` for a place outside the picture,
         `ModelUnavailable` without a segmentation model, and `QueueFull`. The result raises `ModelUnavailable` for one
@@ -189,9 +189,7 @@ class Studio:
         """
         name = image if isinstance(image, str) else self.desk.take(image).id
         if not self.inputs.has(name):
-            raise NotFound(
-                "The picture to select in is not kept (any more).", "Bring it along once more.", field="image"
-            )
+            raise NotFound("The picture is not kept (any more).", "Bring it along once more.", field="image")
         selection.check(size_of(name))
         segmenter = self.models.segmenter()
         self.start()

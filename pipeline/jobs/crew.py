@@ -85,8 +85,8 @@ class Crew:
                 timer.start()
 
     def select(self, segmenter: Segmenter, image: InputId, selection: Selection) -> Future[InputId]:
-        """Ask the worker that seems to be free first what is pointed at in a picture. Raises `QueueFull`, and what the
-        engine is broken by."""
+        """Ask the worker that seems to be free first what is pointed at in a picture. Raises `QueueFull`, and
+        `EngineFailed` or `DependencyMissing` where no worker can start."""
         self.revive()
         if self.broken is not None:
             raise DarkroomError.from_info(self.broken)

@@ -18,7 +18,7 @@ from pipeline.jobs.worker import Worker
 from pipeline.models.segmenters import Segmenter
 from pipeline.request import Precision
 
-_NO_ANSWER = WorkerDied("The process that looks at pictures ended.", "It has been started again. Click once more.").info
+_NO_ANSWER = WorkerDied("The process that looks at pictures ended.", "Another one is started. Try again.").info
 
 
 @dataclass(slots=True, eq=False)

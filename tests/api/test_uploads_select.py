@@ -137,7 +137,7 @@ def test_a_selection_whose_worker_ends_is_told_so_and_the_next_one_is_answered(s
     job = in_hand(studio)
     answer = studio.select(picture, Selection(**HERE))
     studio.restart_worker()
-    with pytest.raises(WorkerDied, match="Click once more"):
+    with pytest.raises(WorkerDied, match="Try again"):
         answer.result(120)
     job.cancel()
     assert studio.select(noisy(64, 64), Selection(**HERE)).result(120)

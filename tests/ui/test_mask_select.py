@@ -10,19 +10,23 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from pipeline.models.segmenters import RECORDS
+from tests.checkpoints import record_for
 from tests.checkpoints.segmenters import sam2_checkpoint
-from tests.conftest import tiny_settings
+from tests.conftest import tiny_settings, write_models
 from tests.ui.axe import grave_violations
-from tests.ui.conftest import Server, follow, start, stop
+from tests.ui.conftest import Server, cancel_all, comes_true, follow, settled, start, stop
 from tests.ui.test_mask_editor import SIDE, begin, button, close_painter, open_painter, painter, pixels, told
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Server]:
-    """A studio with a folder for weights that is empty at first."""
+    """A studio with a folder for weights that is empty at first, whose pictures take long when nobody says how many
+    steps."""
     folder = tmp_path_factory.mktemp("select")
+    settings, long = tiny_settings(folder, tiny_checkpoint), {"default": 800, "min": 1, "max": 1000}
+    write_models(settings.models_file, record_for(tiny_checkpoint, id="tiny", name="Tiny", steps=long))
     server = start(
-        tiny_settings(folder, tiny_checkpoint),
+        settings,
         DARKROOM_WEIGHTS=str(folder / "weights"),
         HF_HUB_CACHE=str(folder / "hub"),
     )
@@ -99,6 +103,29 @@ def test_the_keyboard_alone_selects_and_deselects(page: Page, server: Server) ->
     expect(told(page)).to_have_text("Nothing is painted yet.")
     page.keyboard.press("Control+z")
     expect(told(page)).to_have_text(f"{round(100 * found.mean())} % is drawn anew.")
+
+
+def test_a_click_while_a_job_runs_is_answered_when_that_ends_and_the_page_is_drawn_anew(
+    page: Page, server: Server
+) -> None:
+    sam2_checkpoint(server.outputs.parent / "weights" / "sams" / "tiny")
+    begin(page)
+    page.get_by_role("radio", name="Change").click()
+    settled(page)
+    page.get_by_label("Prompt", exact=True).fill("a long one")
+    button(page, "Generate image").click()
+    comes_true(page, "/api/v1/jobs", "jobs => jobs[0].status === 'running'")
+    page.get_by_role("radio", name="Repaint").click()
+    settled(page)
+    open_painter(page, "Paint the part")
+    button(page, "Select").click()
+    painter(page).locator(".sheet").first.click()
+    expect(told(page)).to_contain_text("while a job runs, this waits until it is done.")
+    cancel_all(server)
+    expect(told(page)).to_contain_text("% is drawn anew.")
+    settled(page)
+    expect(told(page)).to_contain_text("% is drawn anew.")
+    close_painter(page)
 
 
 def test_what_goes_wrong_is_told_and_changes_nothing(page: Page) -> None:
