@@ -10,23 +10,20 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from pipeline.models.segmenters import RECORDS
-from tests.checkpoints import record_for
 from tests.checkpoints.segmenters import sam2_checkpoint
-from tests.conftest import tiny_settings, write_models
+from tests.conftest import tiny_settings
 from tests.ui.axe import grave_violations
-from tests.ui.conftest import Server, cancel_all, comes_true, follow, settled, start, stop
-from tests.ui.test_mask_editor import SIDE, begin, button, close_painter, open_painter, painter, pixels, told
+from tests.ui.bring import bring, png
+from tests.ui.conftest import Server, cancel_all, follow, settled, start, stop
+from tests.ui.test_mask_editor import SIDE, begin, button, close_painter, open_painter, painter, picture, pixels, told
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Server]:
-    """A studio with a folder for weights that is empty at first, whose pictures take long when nobody says how many
-    steps."""
+    """A studio with a folder for weights that is empty at first."""
     folder = tmp_path_factory.mktemp("select")
-    settings, long = tiny_settings(folder, tiny_checkpoint), {"default": 800, "min": 1, "max": 1000}
-    write_models(settings.models_file, record_for(tiny_checkpoint, id="tiny", name="Tiny", steps=long))
     server = start(
-        settings,
+        tiny_settings(folder, tiny_checkpoint),
         DARKROOM_WEIGHTS=str(folder / "weights"),
         HF_HUB_CACHE=str(folder / "hub"),
     )
@@ -109,14 +106,11 @@ def test_a_click_while_a_job_runs_is_answered_when_that_ends_and_the_page_is_dra
     page: Page, server: Server
 ) -> None:
     sam2_checkpoint(server.outputs.parent / "weights" / "sams" / "tiny")
+    wish = {"prompt": "a long one", "num_inference_steps": 1000, "num_images": 8}
+    job = page.request.post(f"{server.url}/api/v1/jobs", data=wish).json()["id"]
+    page.goto(f"{server.url}/?job={job}")
+    settled(page)
     begin(page)
-    page.get_by_role("radio", name="Change").click()
-    settled(page)
-    page.get_by_label("Prompt", exact=True).fill("a long one")
-    button(page, "Generate image").click()
-    comes_true(page, "/api/v1/jobs", "jobs => jobs[0].status === 'running'")
-    page.get_by_role("radio", name="Repaint").click()
-    settled(page)
     open_painter(page, "Paint the part")
     button(page, "Select").click()
     painter(page).locator(".sheet").first.click()
@@ -139,3 +133,12 @@ def test_what_goes_wrong_is_told_and_changes_nothing(page: Page) -> None:
     expect(button(page, "Undo")).to_be_disabled()
     sheet.click()
     expect(told(page)).to_contain_text("% is drawn anew.")
+
+
+def test_a_model_that_repaints_nothing_has_no_editor_and_says_why(page: Page) -> None:
+    page.goto(page.url.split("?")[0] + "?model=kandinsky-community/kandinsky-2-2-decoder")
+    settled(page)
+    page.get_by_text("Start from a picture").click()
+    bring(page, "A picture to work from", png(picture()))
+    expect(page.get_by_text("Kandinsky 2.2 cannot repaint or extend a part of a picture:")).to_be_visible()
+    expect(page.get_by_role("radio", name="Repaint")).to_have_count(0)

@@ -7,9 +7,15 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   const [stage, sheet, canvas, cursor, told, blur] =
     ['.stage', '.sheet', 'canvas', '.cursor', '.told', 'feGaussianBlur'].map((part) => box.querySelector(part));
   const slider = box.querySelector('input');
-  const own = (box.own ??= { src: null, tool: 'brush', zoom: 1, at: null, fingers: new Map(), turn: 0, kept: 0 });
+  // When the page is drawn anew, this element may be another one: what is painted, and what is under way, stays.
+  const fresh = { opening: data.opening, tool: 'brush', zoom: 1, at: null, fingers: new Map(), turn: 0, kept: 0 };
+  const own = window.darkroomMask?.opening === data.opening ? window.darkroomMask : (window.darkroomMask = fresh);
 
-  const say = (words, wrong = false) => { told.textContent = words; told.classList.toggle('wrong', wrong); };
+  const say = (words, wrong = false) => {
+    own.said = [words, wrong];
+    own.now.told.textContent = words;
+    own.now.told.classList.toggle('wrong', wrong);
+  };
   const size = () => Math.max(2, Math.round(Math.min(data.width, data.height) * (slider.value / 100) ** 2 * 0.8));
   const selects = () => own.tool === 'add' || own.tool === 'take';
   const middle = () => [data.width / 2, data.height / 2];
@@ -28,6 +34,7 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     if (own.at === null) return;
     Object.assign(cursor.style, { left: `${own.at[0] * scale}px`, top: `${own.at[1] * scale}px`, width: across, height: across });
   };
+  own.now = { told, show, setStateValue };
 
   // Keeping it: one at a time, and what was painted meanwhile goes next. The same pixels have the same id.
   const post = async (address, body, type) => {
@@ -40,7 +47,8 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     while (own.kept !== own.turn) {
       const turn = own.turn, part = own.paper.share();
       try {
-        setStateValue('mask', part > 0 ? await post(data.post, await own.paper.png()) : '');
+        const mask = part > 0 ? await post(data.post, await own.paper.png()) : '';
+        own.now.setStateValue('mask', mask);
       } catch (error) {
         return say(`The mask could not be kept: ${error.message.replace(/\.?$/, '.')} Press Done to try again.`, true);
       }
@@ -54,7 +62,7 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     else if (part === 1) say('All of it is painted: leave a part free.', true);
     else say(`${part < 0.01 ? 'Less than 1' : Math.min(99, Math.round(100 * part))} % is drawn anew.`);
   };
-  const changed = () => { own.turn += 1; show(); kept(); };
+  const changed = () => { own.turn += 1; own.now.show(); kept(); };
 
   // Selecting: the studio finds the thing at a place, and its mask is a deed like any other. One at a time.
   const picture = async (src) => {
@@ -64,22 +72,22 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   };
   const select = async ([x, y], tool) => {
     if (own.selecting || x < 0 || y < 0 || x > data.width || y > data.height) return;
-    const { paper } = own, points = [{ x: Math.min(x, data.width - 1), y: Math.min(y, data.height - 1) }];
+    const points = [{ x: Math.min(x, data.width - 1), y: Math.min(y, data.height - 1) }];
     own.selecting = true;
-    box.setAttribute('aria-busy', 'true');
     say('Looking for what is there …');
     const waits = setTimeout(say, PATIENCE,
       'Still looking. The first look at a picture takes longest, and while a job runs, this waits until it is done.');
     try {
       const found = await post(data.select, JSON.stringify({ points }), 'application/json');
       const mask = await picture(`${data.uploads}/${found}`);
-      if (paper === own.paper) { paper.stamp(tool, mask); changed(); }
+      if (own !== window.darkroomMask) return;  // the editor was closed, and opened anew
+      own.paper.stamp(tool, mask);
+      changed();
     } catch (error) {
       say(error.message, true);
     } finally {
       clearTimeout(waits);
       own.selecting = false;
-      box.removeAttribute('aria-busy');
     }
   };
   const other = { add: 'take', take: 'add' };
@@ -199,15 +207,20 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     wanted(event.shiftKey);
   };
 
-  if (own.src !== data.src) {
-    Object.assign(own, { src: data.src, zoom: 1, at: null, paper: paperOn(canvas, data.width, data.height) });
-    box.querySelector('img').src = data.src;
+  if (!own.paper) {
+    own.paper = paperOn(canvas, data.width, data.height);
     say('Paint over what is to be drawn anew.');
     if (data.mask) {
       const mask = Object.assign(new Image(), { src: data.mask });
-      mask.onload = () => { own.paper.layUnder(mask); show(); tell(own.paper.share()); };
+      mask.onload = () => { own.paper.layUnder(mask); own.now.show(); tell(own.paper.share()); };
     }
+  } else if (own.canvas !== canvas) {
+    own.paper.moveTo(canvas);
+    own.fingers.clear();
+    say(...own.said);
   }
+  if (own.canvas !== canvas) box.querySelector('img').src = data.src;
+  own.canvas = canvas;
   show();
   const watcher = new ResizeObserver(show);
   watcher.observe(stage);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import streamlit as st
@@ -35,7 +36,7 @@ def opener(studio: Studio) -> None:
             )
         label = "Paint the part" if state.mask is None else "Paint on"
         if st.button(label, icon=":material/brush:", key="paint", width="stretch"):
-            state.painting = True
+            state.painting, state.opening = True, secrets.token_hex(4)
     if state.get("painting"):  # also when something else has the page drawn anew, such as a picture that is finished
         _dialog(studio)
 
@@ -49,6 +50,7 @@ def _dialog(studio: Studio) -> None:
     width, height = size_of(state.image)
     key = f"mask-of-{state.image}-{state.setdefault('masks_taken', 0)}"
     data = {
+        "opening": f"{key}-{state.opening}",
         "src": text.upload_url(state.image),
         "mask": text.upload_url(state.mask) if state.mask else "",
         "width": width,

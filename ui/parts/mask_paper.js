@@ -4,8 +4,8 @@ const PAINT = '#e3342f', PAINTED = 127;  // opacity above which a pixel is drawn
 const ROWS = 256;  // read at a time
 
 function paperOn(canvas, width, height) {
-  Object.assign(canvas, { width, height });
-  const ink = canvas.getContext('2d', { willReadFrequently: true });
+  const inkOn = (sheet) => Object.assign(sheet, { width, height }).getContext('2d', { willReadFrequently: true });
+  let ink = inkOn(canvas);
   const deeds = [], undone = [];
   let stroke = null;
 
@@ -51,6 +51,7 @@ function paperOn(canvas, width, height) {
     begin: (tool, size, point) => { stroke = { what: 'stroke', tool, size, points: [point] }; line(stroke, [point]); },
     draw: (point) => { line(stroke, [stroke.points.at(-1), point]); stroke.points.push(point); },
     end: () => { deeds.push(stroke); undone.length = 0; stroke = null; },
+    moveTo: (sheet) => { ink = inkOn(sheet); self.giveUp(); },  // what is under way ends with its canvas
     giveUp: () => { stroke = null; self.again(); },
     act: (what) => act({ what }),
     stamp: (tool, mask) => act({ what: 'stamp', tool, mask }),
@@ -73,7 +74,7 @@ function paperOn(canvas, width, height) {
     },
     png: () => {  // white where there is paint, black elsewhere
       const mask = copy();
-      mask.drawImage(canvas, 0, 0);
+      mask.drawImage(ink.canvas, 0, 0);
       spread('#fff', 'source-in', mask);
       spread('#000', 'destination-over', mask);
       return new Promise((done) => mask.canvas.toBlob(done, 'image/png'));
