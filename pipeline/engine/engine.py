@@ -88,7 +88,7 @@ class Engine:
         once. Raises `InvalidRequest` for what this device cannot do, and `ModelUnavailable`, `DependencyMissing`,
         `OutOfMemory` or `EngineFailed`.
         """
-        self._selector = None
+        self._selector = None  # it has to make room
         for _ in self._attempts(record, request, emit, lambda: iter([self._ready(record, request, emit)])):
             pass
 

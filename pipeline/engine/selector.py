@@ -30,7 +30,8 @@ from pipeline.pictures.fit import Size
 from pipeline.pictures.store import InputStore
 
 ROOM = 4 * 2**30
-"""Bytes that must be free on a GPU for a segmentation model to compute there, beside what is loaded."""
+"""Bytes that must be free on a GPU for a segmentation model to compute there, beside what is loaded: twice of what a
+look with SAM Base takes on a processor, its weights included."""
 _MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
 _SPREAD = np.array((0.229, 0.224, 0.225), dtype=np.float32)
 """Of the red, green and blue that the published models were trained with: ImageNet's."""

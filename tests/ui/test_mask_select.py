@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> I
     stop(server)
 
 
+@pytest.fixture
+def own(server: Server) -> Path:
+    """Where a segmentation model of one's own lies, which is there."""
+    folder = server.outputs.parent / "weights" / "sams" / "tiny"
+    return folder if folder.is_dir() else sam2_checkpoint(folder)
+
+
 def click(page: Page, x: float, y: float, *modifiers: str) -> str:
     """Click a place of the sheet, each a part of its width and height; the id of the mask that the studio answers."""
     box = painter(page).locator(".sheet").first.bounding_box()
@@ -50,7 +58,10 @@ def place_of(request: Request) -> tuple[float, float]:
     return point["x"], point["y"]
 
 
-def test_a_click_paints_what_is_found_shift_takes_it_away_and_undo_brings_it_back(page: Page, server: Server) -> None:
+def test_a_click_paints_what_is_found_shift_takes_it_away_and_undo_brings_it_back(
+    page: Page, server: Server, own: Path
+) -> None:
+    shutil.rmtree(own)
     begin(page)
     open_painter(page, "Paint the part")
     button(page, "Select").click()
@@ -60,7 +71,7 @@ def test_a_click_paints_what_is_found_shift_takes_it_away_and_undo_brings_it_bac
     assert grave_violations(page) == []
 
     # It comes while the editor is open.
-    sam2_checkpoint(server.outputs.parent / "weights" / "sams" / "tiny")
+    sam2_checkpoint(own)
     asked: list[Request] = []
     page.on("request", lambda request: request.url.endswith("/select") and asked.append(request))
     first = click(page, 0.25, 0.5)
@@ -84,6 +95,7 @@ def test_a_click_paints_what_is_found_shift_takes_it_away_and_undo_brings_it_bac
     assert np.array_equal(pixels(server, f"/api/v1/uploads/{close_painter(page)}", "L") > 127, both)
 
 
+@pytest.mark.usefixtures("own")
 def test_the_keyboard_alone_selects_and_deselects(page: Page, server: Server) -> None:
     begin(page)
     open_painter(page, "Paint the part")
@@ -102,10 +114,10 @@ def test_the_keyboard_alone_selects_and_deselects(page: Page, server: Server) ->
     expect(told(page)).to_have_text(f"{round(100 * found.mean())} % is drawn anew.")
 
 
+@pytest.mark.usefixtures("own")
 def test_a_click_while_a_job_runs_is_answered_when_that_ends_and_the_page_is_drawn_anew(
     page: Page, server: Server
 ) -> None:
-    sam2_checkpoint(server.outputs.parent / "weights" / "sams" / "tiny")
     wish = {"prompt": "a long one", "num_inference_steps": 1000, "num_images": 8}
     job = page.request.post(f"{server.url}/api/v1/jobs", data=wish).json()["id"]
     page.goto(f"{server.url}/?job={job}")
@@ -122,6 +134,7 @@ def test_a_click_while_a_job_runs_is_answered_when_that_ends_and_the_page_is_dra
     close_painter(page)
 
 
+@pytest.mark.usefixtures("own")
 def test_what_goes_wrong_is_told_and_changes_nothing(page: Page) -> None:
     begin(page)
     open_painter(page, "Paint the part")
