@@ -1,4 +1,4 @@
-"""What goes beside a checkpoint: LoRAs and VAEs of one's own, ControlNets, and what makes pictures larger."""
+"""What goes beside a checkpoint: LoRAs and VAEs of one's own, ControlNets, and what enlarges and selects."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from api.access import StudioDep, in_thread
 from pipeline.models.controlnets import ControlNetRecord, Map
 from pipeline.models.own.shelf import ShelfFile
 from pipeline.models.registry import Licence
+from pipeline.models.segmenters import RECORDS, SegmenterRecord
 from pipeline.models.upscalers import Upscaler
 from pipeline.studio import Studio
 
@@ -59,6 +60,20 @@ class ControlNetFacts(BaseModel):
     """Whether its files are on this computer."""
 
 
+class SegmenterFacts(BaseModel):
+    """A segmentation model, which finds what is pointed at."""
+
+    id: str
+    """Its repository on the hub."""
+    name: str
+    licence: Licence
+    download_bytes: int
+    command: str
+    """What fetches it."""
+    here: bool
+    """Whether its files are on this computer."""
+
+
 @router.get("/loras")
 async def loras(studio: StudioDep) -> list[WeightFile]:
     """The LoRAs in the `loras` folder, usable or not."""
@@ -85,6 +100,17 @@ def _of(one: Upscaler) -> UpscalerFacts:
 async def controlnets(studio: StudioDep, model: str | None = None) -> list[ControlNetFacts]:
     """The ControlNets that are known, and one's own in the `controlnet` folder; those for `model`, if it is named."""
     return await in_thread(_controlnets, studio, model)
+
+
+@router.get("/segmenters")
+async def segmenters() -> list[SegmenterFacts]:
+    """The segmentation models that are known; one's own in the `sams` folder go before them."""
+    return await in_thread(lambda: [_segmenter(record) for record in RECORDS])
+
+
+def _segmenter(record: SegmenterRecord) -> SegmenterFacts:
+    facts = record.model_dump(include={"id", "name", "licence", "download_bytes"})
+    return SegmenterFacts(**facts, command=record.command, here=record.place is not None)
 
 
 def _controlnets(studio: Studio, model: str | None) -> list[ControlNetFacts]:

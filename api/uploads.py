@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from api.access import StudioDep, in_thread
 from pipeline.errors import InvalidRequest, NotFound
+from pipeline.inputs import Selection, size_of
 from pipeline.pictures.desk import Source, Taken
 from pipeline.pictures.edges import HIGH, LOW
 from pipeline.pictures.fit import Size
@@ -77,6 +79,15 @@ async def from_gallery(image_id: str, studio: StudioDep, wanted: Annotated[Wante
     """Take a picture of the gallery to work from, or its edges to follow."""
     saved = await in_thread(studio.gallery.find, image_id)
     return Upload.of(await in_thread(_take, studio, saved, wanted))
+
+
+@router.post("/{upload_id}/select", status_code=201)
+async def select(upload_id: str, selection: Selection, studio: StudioDep) -> Upload:
+    """Find what is pointed at in a picture, for which a segmentation model is needed. The answer is a mask, white where
+    it is; it waits for the job that the worker has in hand."""
+    mask = await asyncio.wrap_future(await in_thread(studio.select, upload_id, selection))
+    width, height = size_of(mask)
+    return Upload(id=mask, width=width, height=height, notes=())
 
 
 @router.get("/{upload_id}", response_class=FileResponse)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pipeline.gallery.metadata import read_recipe
     from pipeline.gallery.query import ImageQuery
     from pipeline.gallery.verify import verify
-    from pipeline.inputs import ControlUse, Margins, Upscale
+    from pipeline.inputs import ControlUse, Margins, Point, Selection, Upscale
     from pipeline.jobs.job import Job
     from pipeline.jobs.state import EngineState, JobState
     from pipeline.models.planning.plan import Plan
@@ -73,7 +73,7 @@ _NAMES = {
     "gallery.metadata": "read_recipe",
     "gallery.query": "ImageQuery",
     "gallery.verify": "verify",
-    "inputs": "ControlUse Margins Upscale",
+    "inputs": "ControlUse Margins Point Selection Upscale",
     "jobs.job": "Job",
     "jobs.state": "EngineState JobState",
     "models.planning.plan": "Plan",
@@ -120,6 +120,7 @@ __all__ = [
     "OutOfMemory",
     "OutputUnwritable",
     "Plan",
+    "Point",
     "Preview",
     "Quantized",
     "QueueFull",
@@ -127,6 +128,7 @@ __all__ = [
     "Recipe",
     "Saved",
     "SavedImage",
+    "Selection",
     "Settings",
     "Stage",
     "Step",

@@ -1,4 +1,5 @@
-"""What a request brings along besides words: pictures to work from, and what happens to the result at its end.
+"""What a request brings along besides words: pictures to work from, and what happens to the result at its end; and how
+a part of such a picture is pointed at.
 
 A picture is named by its `InputId`: the SHA-256 of its raw pixels, and its size. `pipeline.pictures.store` keeps the
 pixels under that name, so a request stays small, can be stored, and means the same picture for ever.
@@ -12,9 +13,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from pipeline.errors import InvalidRequest
+
 MAX_CONTROLS = 4
 MAX_MARGIN = 4096
 MAX_FEATHER = 256
+MAX_POINTS = 64
 
 INPUT_ID = "[0-9a-f]{64}-[0-9]{1,5}x[0-9]{1,5}"
 InputId = Annotated[str, StringConstraints(pattern=f"^{INPUT_ID}$")]
@@ -86,3 +90,38 @@ class Upscale(_Part):
     factor: int = Field(2, ge=2, le=4, description="How many times as wide and as high.")
     upscaler: FileName = Field("lanczos", description="By what: `lanczos`, or a network by its name in the listing.")
     strength: float = Field(0.0, ge=0, lt=1, description="How much the model draws over afterwards; 0 is nothing.")
+
+
+class Point(_Part):
+    """A place in a picture that is pointed at."""
+
+    x: float = Field(ge=0, description="Pixels from the left edge.")
+    y: float = Field(ge=0, description="Pixels from the upper edge.")
+    label: Literal[0, 1] = Field(1, description="1 lies in what is meant, 0 beside it.")
+
+
+class Selection(_Part):
+    """What is pointed at in a picture: one thing, by points, by a box around it, or by both."""
+
+    points: tuple[Point, ...] = Field((), max_length=MAX_POINTS)
+    box: tuple[float, float, float, float] | None = Field(
+        None, description="Its left, upper, right and lower edge, in pixels.", examples=[[40, 30, 200, 180]]
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.box is None and not any(point.label for point in self.points):
+            sentence = "Nothing is pointed at: give a point with label 1, or a box"
+            raise PydanticCustomError("contradiction", sentence, {"field": "points"})
+        if self.box is not None and not (0 <= self.box[0] < self.box[2] and 0 <= self.box[1] < self.box[3]):
+            sentence = "The box is no box: give its left, upper, right and lower edge"
+            raise PydanticCustomError("contradiction", sentence, {"field": "box"})
+        return self
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise `InvalidRequest` for what lies outside a picture of that width and height, in pixels."""
+        right, lower = (self.box or (0, 0, 0, 0))[2:]
+        beyond = [point for point in self.points if point.x >= size[0] or point.y >= size[1]]
+        if beyond or right > size[0] or lower > size[1]:
+            message = f"That lies outside the picture, which has {size[0]} × {size[1]} pixels."
+            raise InvalidRequest(message, "Point at something in it.", field="points" if beyond else "box")

@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     cache: Path = Field(Path("~/.cache/darkroom"), description="Folder for what can be made again.")
     weights: Path = Field(
         Path("models"),
-        description="Folder of one's own weights: `checkpoints/`, `loras/`, `vae/`, `upscalers/` and `controlnet/`.",
+        description="Folder of one's own: `checkpoints/`, `loras/`, `vae/`, `upscalers/`, `controlnet/`, `sams/`.",
     )
     workers: PositiveInt | Literal["auto"] = Field(
         "auto", description="Worker processes; `auto` is one for each GPU, else one."

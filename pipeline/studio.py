@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,11 +19,12 @@ from pipeline.compare.comparisons import Comparisons
 from pipeline.doctor import Check
 from pipeline.doctor import run as run_checks
 from pipeline.door import Door, stages
-from pipeline.errors import DarkroomError
+from pipeline.errors import DarkroomError, NotFound
 from pipeline.estimate import Estimate
 from pipeline.events import SavedImage
 from pipeline.forecast import Forecast
 from pipeline.gallery import Gallery, lineage
+from pipeline.inputs import InputId, Selection, size_of
 from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.job import Job
@@ -39,7 +41,7 @@ from pipeline.models.library import Library
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
-from pipeline.pictures.desk import Desk
+from pipeline.pictures.desk import Desk, Source
 from pipeline.pictures.store import InputStore
 from pipeline.recipe import Recipe
 from pipeline.request import MAX_SEED, GenerationRequest, parse_request
@@ -176,6 +178,22 @@ class Studio:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
         worth a warning."""
         return self._door.check(request, self._record(request))
+
+    def select(self, image: InputId | Source, selection: Selection) -> Future[InputId]:
+        """Find what is pointed at in a picture: its mask, which requests can name, once a worker has looked. One that
+        has a job in hand does that first.
+
+        Raises `NotFound` for an id that is not kept, `InvalidRequest` for a place outside the picture,
+        `ModelUnavailable` without a segmentation model, and `QueueFull`. The result raises `ModelUnavailable` for one
+        that is damaged, `OutOfMemory`, `OutputUnwritable` and `WorkerDied`.
+        """
+        name = image if isinstance(image, str) else self.desk.take(image).id
+        if not self.inputs.has(name):
+            raise NotFound("The picture is not kept (any more).", "Bring it along once more.", field="image")
+        selection.check(size_of(name))
+        segmenter = self.models.segmenter()
+        self.start()
+        return self._dispatcher.select(segmenter, name, selection)
 
     def job(self, job_id: str) -> Job:
         """The job with that id; raises `NotFound`."""

@@ -30,10 +30,11 @@ from pipeline.engine.generate import Stores, pictures
 from pipeline.engine.load import Emit, Loaded, load
 from pipeline.engine.pace import Pace
 from pipeline.engine.placement import Placement, below, fitting, place, torch_name
+from pipeline.engine.selector import Selector, device_for
 from pipeline.engine.watch import GenerationCancelled, Watch
 from pipeline.errors import OutOfMemory
 from pipeline.events import Event, Picture, Warned
-from pipeline.inputs import InputId
+from pipeline.inputs import InputId, Selection
 from pipeline.models.controlnets import ControlNets
 from pipeline.models.hardware import Device, EngineReport, Hardware
 from pipeline.models.own.shelf import Shelf
@@ -41,6 +42,7 @@ from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import impossible, nearest, would_fit
 from pipeline.models.planning.sizes import component_sizes
 from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.segmenters import Segmenter
 from pipeline.pictures.store import InputStore
 from pipeline.request import GenerationRequest
 
@@ -63,6 +65,7 @@ class Engine:
         if device.kind in {"cuda", "xpu"}:
             torch.accelerator.set_device_index(device.index)
         self._loaded: Loaded | None = None
+        self._selector: Selector | None = None
         self._tried: Placement | None = None
         """The last placement that was loaded, or was about to be."""
         self._failed: dict[str, dict[tuple[object, ...], int]] = {}
@@ -85,6 +88,7 @@ class Engine:
         once. Raises `InvalidRequest` for what this device cannot do, and `ModelUnavailable`, `DependencyMissing`,
         `OutOfMemory` or `EngineFailed`.
         """
+        self._selector = None  # it has to make room
         for _ in self._attempts(record, request, emit, lambda: iter([self._ready(record, request, emit)])):
             pass
 
@@ -102,6 +106,7 @@ class Engine:
         two components or two looks at a download, and else what `load` raises; when memory runs out, it also goes on as
         `load` does.
         """
+        self._selector = None  # it has to make room
         left, versions = list(indices), self._report.versions
         if request.task == "enlarge":
             watch = Watch(left[0], Pace(1), emit, cancelled)
@@ -124,9 +129,20 @@ class Engine:
         size = picture.recipe.width, picture.recipe.height
         return self._stores.inputs.put(Image.frombytes("RGB", size, picture.rgb))
 
+    def select(self, segmenter: Segmenter, image: InputId, selection: Selection) -> InputId:
+        """The mask of what is pointed at in one of the pictures that requests bring along, kept beside them.
+
+        The segmentation model stays beside the loaded one until that is wanted for something. Raises `NotFound`,
+        `ModelUnavailable`, `OutOfMemory` and `OutputUnwritable`.
+        """
+        if self._selector is None or self._selector.segmenter != segmenter:
+            self._selector = None
+            self._selector = Selector(segmenter, device_for(self._report.hardware.best))
+        return self._selector.select(image, selection, self._stores.inputs)
+
     def release(self) -> None:
-        """Forget the loaded model and an upscaler's network, and give their memory back."""
-        self._loaded = None
+        """Forget the loaded model, a segmentation model and an upscaler's network, and give their memory back."""
+        self._loaded = self._selector = None
         upscale.forget()
         gc.collect()
         heap.give_back()

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
 from pipeline.events import Cancelled, Event, Failed, Finished
+from pipeline.inputs import InputId
 from pipeline.jobs.protocol import (
     Broken,
     Cancel,
@@ -33,6 +34,8 @@ from pipeline.jobs.protocol import (
     Ready,
     Release,
     Run,
+    Select,
+    Selected,
 )
 from pipeline.request import GenerationRequest
 
@@ -45,12 +48,12 @@ class Mailbox:
 
     def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
         self._incoming, self._outgoing = incoming, outgoing
-        self._work: queue.SimpleQueue[Preload | Release | Run] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Preload | Release | Run | Select] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._sending = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def next(self) -> Preload | Release | Run:
+    def next(self) -> Preload | Release | Run | Select:
         """Wait for something to do."""
         return self._work.get()
 
@@ -134,6 +137,16 @@ def run(engine: Engine, message: Run, mailbox: Mailbox) -> None:
     mailbox.send(ended)
 
 
+def select(engine: Engine, message: Select, mailbox: Mailbox) -> None:
+    """Find what is pointed at, or tell why it cannot be found."""
+    found: InputId | ErrorInfo
+    try:
+        found = engine.select(message.segmenter, message.image, message.selection)
+    except Exception as error:
+        found = describe(error)
+    mailbox.send(Selected(message.ticket, found))
+
+
 def main() -> None:
     """Start the engine, say so, and work until the studio goes away."""
     # Ctrl-C reaches the whole process group; the studio decides what becomes of its workers.
@@ -159,6 +172,8 @@ def main() -> None:
                 mailbox.send(Loaded(None))
             case Run():
                 run(engine, message, mailbox)
+            case Select():
+                select(engine, message, mailbox)
 
 
 if __name__ == "__main__":

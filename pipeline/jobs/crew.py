@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Literal
 
-from pipeline.errors import EngineFailed, ErrorInfo
+from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo, QueueFull
+from pipeline.inputs import InputId, Selection
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.protocol import Cancel, FromWorker, Release
 from pipeline.jobs.slot import Slot
 from pipeline.jobs.worker import Worker, cause
+from pipeline.models.segmenters import Segmenter
 
 MAX_FAST_DEATHS = 3
 """Workers in a row that may end before they were ready, until the engine counts as broken."""
+MAX_SELECTIONS = 16
+"""Selections that may wait for one worker: a person waits for one at a time."""
 
 
 class Crew:
@@ -79,6 +84,18 @@ class Crew:
                 timer.daemon = True
                 timer.start()
 
+    def select(self, segmenter: Segmenter, image: InputId, selection: Selection) -> Future[InputId]:
+        """Ask the worker that seems to be free first what is pointed at in a picture. Raises `QueueFull`, and
+        `EngineFailed` or `DependencyMissing` where no worker can start."""
+        self.revive()
+        if self.broken is not None:
+            raise DarkroomError.from_info(self.broken)
+        slot = min(self.slots, key=lambda slot: (not slot.ready, slot.active is not None, slot.loading))
+        if len(slot.asked) >= MAX_SELECTIONS:
+            message = f"{MAX_SELECTIONS} selections are waiting already."
+            raise QueueFull(message, "Try again when some are answered.")
+        return slot.select(segmenter, image, selection)
+
     def emptied_beside(self, slot: Slot) -> bool:
         """Whether all other workers hold nothing; asks those that are idle to let go of their models."""
         others = [other for other in self.slots if other is not slot]
@@ -91,6 +108,8 @@ class Crew:
     def dismiss(self) -> list[Worker]:
         """Start no more workers; returns those that are to be closed, which takes time and no lock."""
         self.closed = True
+        for slot in self.slots:
+            slot.give_up()
         return [slot.worker for slot in self.slots if slot.worker is not None]
 
     def note_ready(self, slot: Slot) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from pipeline.events import Cancelled, Warned
+from pipeline.inputs import InputId, Selection
 from pipeline.jobs.feed import Listener, retell
 from pipeline.jobs.foreman import Foreman
 from pipeline.jobs.ledger import Ledger
@@ -20,6 +22,7 @@ from pipeline.jobs.log import JobLog
 from pipeline.jobs.state import ENDED, JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.surroundings import Surroundings
+from pipeline.models.segmenters import Segmenter
 from pipeline.request import GenerationRequest
 
 
@@ -83,6 +86,12 @@ class Dispatcher:
             self._line.join(row)
             self._foreman.dispatch()
             return row.id
+
+    def select(self, segmenter: Segmenter, image: InputId, selection: Selection) -> Future[InputId]:
+        """As `Crew.select`: the mask of what is pointed at, once a worker has looked, after the job that it has in
+        hand."""
+        with self._lock:
+            return self.crew.select(segmenter, image, selection)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job wherever it is; one that has ended stays as it is. Raises `NotFound`."""

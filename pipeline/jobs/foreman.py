@@ -15,7 +15,19 @@ from pipeline.jobs.crew import Crew
 from pipeline.jobs.endings import Endings
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import WaitingLine
-from pipeline.jobs.protocol import Broken, Ended, FromWorker, Happened, Loaded, Made, Measured, Preload, Ready, Run
+from pipeline.jobs.protocol import (
+    Broken,
+    Ended,
+    FromWorker,
+    Happened,
+    Loaded,
+    Made,
+    Measured,
+    Preload,
+    Ready,
+    Run,
+    Selected,
+)
 from pipeline.jobs.slot import Slot
 from pipeline.jobs.store import JobRow
 from pipeline.jobs.surroundings import Surroundings
@@ -115,6 +127,8 @@ class Foreman:
                 self._on_ended(slot, job_id, last)
             case Measured(device_bytes):
                 slot.device_bytes = device_bytes or None
+            case Selected(ticket, found):
+                slot.answer(ticket, found)
 
     def _on_ready(self, slot: Slot, report: EngineReport) -> None:
         self.crew.note_ready(slot)

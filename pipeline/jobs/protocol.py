@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pipeline.errors import ErrorInfo
 from pipeline.events import Event, Last, Picture
-from pipeline.inputs import InputId
+from pipeline.inputs import InputId, Selection
 from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord
+from pipeline.models.segmenters import Segmenter
 from pipeline.request import GenerationRequest
 
 
@@ -101,5 +102,24 @@ class Measured:
     device_bytes: int
 
 
-ToWorker = Preload | Release | Run | Cancel | Measure
-FromWorker = Ready | Broken | Loaded | Happened | Made | Ended | Measured
+@dataclass(frozen=True, slots=True)
+class Select:
+    """To the worker: find what is pointed at in a picture; `Selected` is the answer, after the job in hand."""
+
+    ticket: str
+    """By which the answer is known."""
+    segmenter: Segmenter
+    image: InputId
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """From the worker: the mask of what was pointed at, or why there is none."""
+
+    ticket: str
+    found: InputId | ErrorInfo
+
+
+ToWorker = Preload | Release | Run | Cancel | Measure | Select
+FromWorker = Ready | Broken | Loaded | Happened | Made | Ended | Measured | Selected

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from pipeline.errors import DarkroomError, ErrorInfo, WorkerDied
+from pipeline.inputs import InputId, Selection
 from pipeline.jobs.active import ActiveJob
-from pipeline.jobs.protocol import Measure
+from pipeline.jobs.protocol import Measure, Select
 from pipeline.jobs.state import WorkerState
 from pipeline.jobs.worker import Worker
+from pipeline.models.segmenters import Segmenter
 from pipeline.request import Precision
+
+_NO_ANSWER = WorkerDied("The process that looks at pictures ended.", "Another one is started. Try again.").info
 
 
 @dataclass(slots=True, eq=False)
@@ -31,12 +38,39 @@ class Slot:
     restarts: int = 0
     rested: bool = False
     """Whether it was ended on purpose to give its memory back: its successor loads nothing before it has to."""
+    asked: dict[str, Future[InputId]] = field(default_factory=dict)
+    """Who waits for its answers to selections, by ticket."""
 
     def hold(self, model: str | None) -> None:
         """Note which model is loaded."""
         if model != self.loaded:
             self.precision = None
         self.loaded, self.loading = model, False
+
+    def select(self, segmenter: Segmenter, image: InputId, selection: Selection) -> Future[InputId]:
+        """Have the worker find what is pointed at in a picture, after what it has in hand."""
+        ticket, answer = secrets.token_hex(8), Future[InputId]()
+        self.asked[ticket] = answer
+        if self.worker is None:
+            self.give_up()
+        else:
+            self.worker.send(Select(ticket, segmenter, image, selection))
+        return answer
+
+    def answer(self, ticket: str, found: InputId | ErrorInfo) -> None:
+        """Tell who waits for it what was found, if anybody still does."""
+        waiting = self.asked.pop(ticket, None)
+        if waiting is None or not waiting.set_running_or_notify_cancel():
+            return
+        if isinstance(found, ErrorInfo):
+            waiting.set_exception(DarkroomError.from_info(found))
+        else:
+            waiting.set_result(found)
+
+    def give_up(self) -> None:
+        """Tell all who wait for answers that none will come."""
+        for ticket in tuple(self.asked):
+            self.answer(ticket, _NO_ANSWER)
 
     def state(self, place: int) -> WorkerState:
         """The worker as others see it; asks it for the memory that it holds, for the next time."""
@@ -70,6 +104,7 @@ class Slot:
     def vacate(self) -> ActiveJob | None:
         """Forget the process that was here; returns the job that it had in hand."""
         active = self.active
+        self.give_up()
         self.precision = self.device_bytes = None
         self.worker, self.ready, self.loaded, self.loading, self.active = None, False, None, False, None
         return active

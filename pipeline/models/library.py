@@ -25,6 +25,7 @@ from pipeline.models.own import add
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.planning.plan import Plan, plan_for
 from pipeline.models.registry import ROOT, ModelRecord, Registry
+from pipeline.models.segmenters import Segmenter, chosen
 from pipeline.models.upscalers import Upscaler, upscalers
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
@@ -154,6 +155,10 @@ class Library:
     def upscalers(self) -> list[Upscaler]:
         """What can make a picture larger, usable or not; those of one's own are on the `shelf`."""
         return upscalers(self.shelf)
+
+    def segmenter(self) -> Segmenter:
+        """The segmentation model that selects with a click. Raises `ModelUnavailable` when none is here."""
+        return chosen(self._settings.weights)
 
     # -- quantised components -----------------------------------------------------------------------------------
 

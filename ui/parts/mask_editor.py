@@ -1,11 +1,13 @@
-"""Paints which part of a picture is drawn anew, or takes it from a file."""
+"""Paints which part of a picture is drawn anew, by hand or with a click on a thing, or takes it from a file."""
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import streamlit as st
 
+from pipeline.errors import ModelUnavailable
 from pipeline.inputs import size_of
 from pipeline.studio import Studio
 from ui import actions
@@ -34,7 +36,7 @@ def opener(studio: Studio) -> None:
             )
         label = "Paint the part" if state.mask is None else "Paint on"
         if st.button(label, icon=":material/brush:", key="paint", width="stretch"):
-            state.painting = True
+            state.painting, state.opening = True, secrets.token_hex(4)
     if state.get("painting"):  # also when something else has the page drawn anew, such as a picture that is finished
         _dialog(studio)
 
@@ -48,12 +50,16 @@ def _dialog(studio: Studio) -> None:
     width, height = size_of(state.image)
     key = f"mask-of-{state.image}-{state.setdefault('masks_taken', 0)}"
     data = {
+        "opening": f"{key}-{state.opening}",
         "src": text.upload_url(state.image),
         "mask": text.upload_url(state.mask) if state.mask else "",
         "width": width,
         "height": height,
         "feather": state.mask_feather,
+        "uploads": text.UPLOADS,
         "post": f"{text.UPLOADS}?as=mask",
+        "select": f"{text.upload_url(state.image)}/select",
+        "needs": _needs(studio),
     }
 
     def painted() -> None:
@@ -66,6 +72,15 @@ def _dialog(studio: Studio) -> None:
         st.rerun()
     with st.popover("From a file", icon=":material/file_open:", type="tertiary"):
         _upload(studio)
+
+
+def _needs(studio: Studio) -> str:
+    """Why nothing can be selected with a click, and what to do; empty when it can."""
+    try:
+        studio.models.segmenter()
+    except ModelUnavailable as error:
+        return error.info.sentence
+    return ""
 
 
 def _upload(studio: Studio) -> None:

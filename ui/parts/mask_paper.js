@@ -4,8 +4,8 @@ const PAINT = '#e3342f', PAINTED = 127;  // opacity above which a pixel is drawn
 const ROWS = 256;  // read at a time
 
 function paperOn(canvas, width, height) {
-  Object.assign(canvas, { width, height });
-  const ink = canvas.getContext('2d', { willReadFrequently: true });
+  const inkOn = (sheet) => Object.assign(sheet, { width, height }).getContext('2d', { willReadFrequently: true });
+  let ink = inkOn(canvas);
   const deeds = [], undone = [];
   let stroke = null;
 
@@ -26,8 +26,22 @@ function paperOn(canvas, width, height) {
     fill: () => spread(PAINT, 'source-over'),
     clear: () => spread(PAINT, 'destination-out'),
     invert: () => spread(PAINT, 'xor'),
+    stamp: ({ mask, tool }) => {
+      ink.globalCompositeOperation = tool === 'add' ? 'source-over' : 'destination-out';
+      ink.drawImage(painted(mask), 0, 0);
+    },
   };
   const copy = () => Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
+  const painted = (mask) => {  // what is white in `mask` is paint here
+    const paint = copy();
+    paint.drawImage(mask, 0, 0, width, height);
+    const pixels = paint.getImageData(0, 0, width, height);
+    for (let at = 0; at < pixels.data.length; at += 4) pixels.data[at + 3] = pixels.data[at];
+    paint.putImageData(pixels, 0, 0);
+    spread(PAINT, 'source-in', paint);
+    return paint.canvas;
+  };
+  const act = (deed) => { deeds.push(deed); undone.length = 0; ways[deed.what](deed); };
 
   const self = {
     before: null,  // a mask that was painted earlier
@@ -37,8 +51,10 @@ function paperOn(canvas, width, height) {
     begin: (tool, size, point) => { stroke = { what: 'stroke', tool, size, points: [point] }; line(stroke, [point]); },
     draw: (point) => { line(stroke, [stroke.points.at(-1), point]); stroke.points.push(point); },
     end: () => { deeds.push(stroke); undone.length = 0; stroke = null; },
+    moveTo: (sheet) => { ink = inkOn(sheet); self.giveUp(); },  // what is under way ends with its canvas
     giveUp: () => { stroke = null; self.again(); },
-    act: (what) => { deeds.push({ what }); undone.length = 0; ways[what](); },
+    act: (what) => act({ what }),
+    stamp: (tool, mask) => act({ what: 'stamp', tool, mask }),
     undo: () => { if (deeds.length) undone.push(deeds.pop()); self.again(); },
     redo: () => { if (undone.length) deeds.push(undone.pop()); self.again(); },
     again: () => {
@@ -47,16 +63,7 @@ function paperOn(canvas, width, height) {
       if (self.before) ink.drawImage(self.before, 0, 0);
       deeds.forEach((deed) => ways[deed.what](deed));
     },
-    layUnder: (mask) => {  // what is white in `mask` is paint here
-      const paint = copy();
-      paint.drawImage(mask, 0, 0, width, height);
-      const pixels = paint.getImageData(0, 0, width, height);
-      for (let at = 0; at < pixels.data.length; at += 4) pixels.data[at + 3] = pixels.data[at];
-      paint.putImageData(pixels, 0, 0);
-      spread(PAINT, 'source-in', paint);
-      self.before = paint.canvas;
-      self.again();
-    },
+    layUnder: (mask) => { self.before = painted(mask); self.again(); },
     share: () => {
       let painted = 0;
       for (let top = 0; top < height; top += ROWS) {
@@ -67,7 +74,7 @@ function paperOn(canvas, width, height) {
     },
     png: () => {  // white where there is paint, black elsewhere
       const mask = copy();
-      mask.drawImage(canvas, 0, 0);
+      mask.drawImage(ink.canvas, 0, 0);
       spread('#fff', 'source-in', mask);
       spread('#000', 'destination-over', mask);
       return new Promise((done) => mask.canvas.toBlob(done, 'image/png'));

@@ -40,6 +40,8 @@ def draw(studio: Studio, record: ModelRecord) -> None:
             st.html(f'<p class="tokens over" role="status">{text.plain(tasks.why_not(record, "image"))}</p>')
             return
         _ways(offered)
+        if reason := tasks.why_not(record, "inpaint"):
+            st.html(f'<p class="tokens left">{text.plain(reason)}</p>')
         {form.CHANGE: _change, form.REPAINT: _repaint, form.EXTEND: _extend}[state.way](studio)
 
 
