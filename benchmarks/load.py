@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.load [JOBS [WATCHERS]]
 
-Jobs of the demo model in two steps are queued, small ones, and so many connections follow one of them each. While they
+Jobs of the demo model in two steps are queued, and so many connections follow one of them each. While they
 run, jobs at the end of the queue and the one in hand are cancelled. When half is made the whole service is killed
 (SIGKILL) and started again; then every job must be finished, with one picture, or cancelled. Watchers follow again.
 """
@@ -24,7 +24,7 @@ from benchmarks.measure import MODEL, PROMPT, Server, middle, service, table
 JOBS, WATCHERS, CLIENTS, CANCELLED = 500, 200, 5, 10
 PATIENCE = 3600.0
 LIMITS = {"DARKROOM_MAX_QUEUE": "5000", "DARKROOM_MAX_QUEUE_PER_CLIENT": "5000"}
-SMALL = {"prompt": PROMPT, "model": MODEL, "num_inference_steps": 2, "width": 64, "height": 64}
+QUICK = {"prompt": PROMPT, "model": MODEL, "num_inference_steps": 2}
 
 
 class Crowd:
@@ -38,7 +38,7 @@ class Crowd:
     async def submit(self, number: int, **fields: Any) -> str:
         """Queue a job for one of the clients; returns its id."""
         who = {"Cookie": f"darkroom_client=client-{number % CLIENTS}"}
-        answer = await self._http.post("/jobs", json={**SMALL, "seed": number, **fields}, headers=who)
+        answer = await self._http.post("/jobs", json={**QUICK, "seed": number, **fields}, headers=who)
         return str(answer.raise_for_status().json()["id"])
 
     async def move_first(self, job: str) -> None:
