@@ -24,6 +24,7 @@ from api import (
     uploads,
     verify,
 )
+from api.patience import Patience
 
 ROOMS = (health, login, docs, jobs, queue, images, uploads, models, plan, shelf, chains, comparisons, verify, machine)
 
@@ -35,5 +36,6 @@ def install(app: FastAPI) -> None:
         app.include_router(room.router)
     a1111.install(app)
     app.include_router(problems.router)
+    app.state.patience = Patience()
     app.state.routes = [route for room in ROOMS for route in room.router.routes]
     description.install(app)

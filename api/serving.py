@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api
-from api.patience import Patience
 from api.security import Gate
 from pipeline.errors import DarkroomError
 from pipeline.settings import Settings
@@ -42,7 +41,6 @@ class PlainRefusal:
 
 def furnish(app: FastAPI) -> None:
     """Give `app` the door, the API and its description."""
-    app.state.patience = Patience()
     app.add_middleware(Gate)
     app.add_middleware(PlainRefusal)
     api.install(app)
