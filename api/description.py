@@ -25,6 +25,7 @@ TAGS = {
     "health": "Whether the studio lives, and whether it is ready.",
     "jobs": "Pictures are made by jobs: queue one, follow it, change its place, cancel it.",
     "images": "Finished pictures: find, mark, fetch, compare, delete and bring back.",
+    "verify": "Whether pictures are as they were made, and whether their recipes still make them.",
     "uploads": "Pictures to work from, and maps to follow: brought along once, then named by their id.",
     "models": "What can run, its files, and what goes beside it.",
     "plans": "What a request would need and take, told before it is queued.",
