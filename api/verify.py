@@ -14,8 +14,8 @@ router = APIRouter(prefix="/api/v1", tags=["verify"])
 
 @router.post("/verify", openapi_extra=A_FILE)
 async def verdict(request: Request, studio: StudioDep) -> Verdict:
-    """Tell whether the pixels of a file, the body, are those that were made; it need not be one of the gallery, and is not
-    kept."""
+    """Tell whether the pixels of a file, the body, are those that were made; it need not be one of the gallery, and is
+    not kept."""
     data = await request.body()
     if not data:
         raise InvalidRequest("The file is empty.", "Send a picture as the body.", field="file")
@@ -32,6 +32,6 @@ async def start(image_id: str, studio: StudioDep, client: ClientDep, response: R
 
 @router.get("/images/{image_id}/rerun")
 async def found(image_id: str, studio: StudioDep) -> Rerun:
-    """Look at what came of the last time that the picture was made again since the studio started: `making`, `identical`,
-    `near`, `different` or `impossible`, with what has changed since it was made."""
+    """Look at what came of the last time that the picture was made again since the studio started: `making`,
+    `identical`, `near`, `different` or `impossible`, with what has changed since it was made."""
     return await in_thread(studio.reruns.find, image_id)
