@@ -105,7 +105,7 @@ async def controlnets(studio: StudioDep, model: str | None = None) -> list[Contr
 
 @router.get("/segmenters")
 async def segmenters() -> list[SegmenterFacts]:
-    """The segmentation models that are known; one's own in the `sams` folder go before them."""
+    """List the segmentation models that are known; one's own in the `sams` folder go before them."""
     return await in_thread(lambda: [_segmenter(record) for record in RECORDS])
 
 
