@@ -31,7 +31,7 @@ lint: .venv/.dev ## Check style, types and who imports whom
 	@$(BIN)/mypy
 
 bench: .venv/.dev ## Measure this machine with every script of benchmarks/
-	@for name in web_process cold_start picture end_to_end processor four_bits upscale gallery; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in web_process cold_start picture end_to_end overhead processor four_bits upscale gallery; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 image: .venv/.installed ## Make one picture: make image PROMPT="a lighthouse at dusk"
 	@test -n "$$PROMPT" || { echo 'Say what it shows: make image PROMPT="a lighthouse at dusk"' >&2; exit 2; }

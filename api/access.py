@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import anyio
 from fastapi import Depends, Request
@@ -45,6 +45,23 @@ async def _client(request: Request) -> str:
     address = request.client.host if request.client else "unknown"
     return request.cookies.get(CLIENT_COOKIE) or f"api:{address}"
 
+
+A_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+"""The description of a request whose body is a file, of whatever kind it says that it is."""
+
+
+def sends(*media_types: str, **more: Any) -> dict[int | str, dict[str, Any]]:
+    """The description of an answer that is a file of one of these types; `more` describes other things of it."""
+    file = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"content": dict.fromkeys(media_types, file), **more}}
+
+
+KEPT: dict[int | str, dict[str, Any]] = {304: {"description": "The version that `If-None-Match` names is still so."}}
 
 StudioDep = Annotated[Studio, Depends(_studio)]
 ClientDep = Annotated[str, Depends(_client)]

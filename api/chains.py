@@ -13,13 +13,13 @@ router = APIRouter(prefix="/api/v1/chains", tags=["chains"])
 
 @router.get("")
 async def every(studio: StudioDep) -> list[Chain]:
-    """The kept chains, by name."""
+    """List the kept chains, by name."""
     return await in_thread(studio.chains.all)
 
 
 @router.get("/{name}")
 async def one(name: str, studio: StudioDep) -> Chain:
-    """One chain."""
+    """Look at one chain."""
     return await in_thread(studio.chains.find, name)
 
 

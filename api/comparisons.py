@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import WrapValidator
 
-from api.access import ClientDep, StudioDep, in_pieces, in_thread, is_held
+from api.access import A_FILE, KEPT, ClientDep, StudioDep, in_pieces, in_thread, is_held, sends
 from pipeline.compare.comparisons import ComparisonState
 from pipeline.compare.export import folder_name
 from pipeline.compare.grid import Comparison, parse_comparison
 from pipeline.compare.measure import Measurement
+from pipeline.compare.sheet import read_comparison
 
 router = APIRouter(prefix="/api/v1/comparisons", tags=["comparisons"])
 
@@ -31,22 +32,29 @@ IfNoneMatch = Annotated[str | None, Header()]
 
 @router.post("", status_code=202, response_model_exclude=Private)
 async def start(comparison: Body, studio: StudioDep, client: ClientDep, response: Response) -> ComparisonState:
-    """Queue every picture, or none when one of them cannot be made. The `comparison.json` of a downloaded folder is
-    such a body: sent again, it makes the same pictures."""
+    """Start a comparison: queue every picture, or none when one of them cannot be made. The
+    `comparison.json` of a downloaded folder is such a body: sent again, it makes the same pictures."""
     state = await in_thread(studio.comparisons.start, comparison, client=client)
     response.headers["Location"] = f"{router.prefix}/{state.id}"
     return state
 
 
+@router.post("/read", openapi_extra=A_FILE)
+async def read(request: Request) -> Comparison:
+    """Read the comparison that a file holds: a downloaded sheet, or the `comparison.json` of its folder. The body is
+    the file; nothing is started."""
+    return await in_thread(read_comparison, await request.body())
+
+
 @router.get("", response_model_exclude={"__all__": Private})
 async def newest(studio: StudioDep, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[ComparisonState]:
-    """The comparisons of every client, newest first."""
+    """List the comparisons of every client, newest first."""
     return await in_thread(studio.comparisons.newest, limit=limit)
 
 
 @router.get("/{comparison_id}", response_model_exclude=Private)
 async def one(comparison_id: str, studio: StudioDep) -> ComparisonState:
-    """One comparison with the job of each picture as it is now, row by row."""
+    """Look at one comparison, with the job of each picture as it is now, row by row."""
     return await in_thread(studio.comparisons.find, comparison_id)
 
 
@@ -59,7 +67,7 @@ async def cancel(comparison_id: str, studio: StudioDep) -> ComparisonState:
 
 @router.post("/{comparison_id}/resume", status_code=202, response_model_exclude=Private)
 async def resume(comparison_id: str, studio: StudioDep) -> ComparisonState:
-    """Queue again what is missing: failed, cancelled and deleted pictures."""
+    """Resume a comparison: queue again what is missing, failed, cancelled and deleted pictures."""
     return await in_thread(studio.comparisons.resume, comparison_id)
 
 
@@ -69,11 +77,11 @@ async def forget(comparison_id: str, studio: StudioDep) -> None:
     await in_thread(studio.comparisons.forget, comparison_id)
 
 
-@router.get("/{comparison_id}/sheet", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get("/{comparison_id}/sheet", response_class=Response, responses=sends("image/png") | KEPT)
 async def sheet(
     comparison_id: str, studio: StudioDep, download: bool = False, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """The labelled contact sheet: a PNG that carries the comparison. It changes as long as pictures come."""
+    """Get the labelled contact sheet, a PNG that carries the comparison. It changes as long as pictures come."""
     state = await in_thread(studio.comparisons.find, comparison_id)
     headers = {
         "ETag": _tag(state),
@@ -86,11 +94,9 @@ async def sheet(
     return Response(await in_thread(studio.comparisons.sheet, comparison_id), 200, headers, "image/png")
 
 
-@router.get(
-    "/{comparison_id}/archive", response_class=StreamingResponse, responses={200: {"content": {"application/zip": {}}}}
-)
+@router.get("/{comparison_id}/archive", response_class=StreamingResponse, responses=sends("application/zip"))
 async def archive(comparison_id: str, studio: StudioDep) -> Response:
-    """A ZIP of a folder: the sheet, the comparison as JSON, and every picture, named by its place."""
+    """Download a ZIP of a folder: the sheet, the comparison as JSON, and every picture, named by its place."""
     state = await in_thread(studio.comparisons.find, comparison_id)
     pieces = await in_thread(studio.comparisons.archive, comparison_id)
     headers = {"Content-Disposition": f'attachment; filename="{folder_name(state)}.zip"', "Cache-Control": "no-store"}
@@ -101,7 +107,7 @@ async def archive(comparison_id: str, studio: StudioDep) -> Response:
 async def measurements(
     comparison_id: str, studio: StudioDep, reference: Annotated[int, Query(ge=0)] = 0
 ) -> tuple[Measurement, ...]:
-    """What each picture took, and how far it is from that of the cell `reference`, counted row by row."""
+    """Measure what each picture took, and how far it is from that of the cell `reference`, counted row by row."""
     return await in_thread(studio.comparisons.measurements, comparison_id, reference)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access import StudioDep, in_pieces, in_thread, is_held
+from api.access import A_FILE, KEPT, StudioDep, in_pieces, in_thread, is_held, sends
 from pipeline.errors import InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import difference, formats
 from pipeline.gallery.difference import Difference
-from pipeline.gallery.query import MAX_ARCHIVE, MAX_PAGE, ImagePage, ImageQuery
+from pipeline.gallery.query import MAX_ARCHIVE, MAX_PAGE, Facets, ImagePage, ImageQuery
+from pipeline.gallery.restore import Restored, read_settings
 from pipeline.gallery.verify import Verdict, verify
+from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
@@ -48,14 +50,28 @@ class Marks(BaseModel):
 
 @router.get("")
 async def search(studio: StudioDep, page: Annotated[Page, Query()]) -> ImagePage:
-    """The pictures that are wanted, newest first, and how many there are in all."""
+    """Find pictures, newest first, and tell how many there are in all. Folders that changed are looked at anew."""
     query = ImageQuery(**page.model_dump(exclude={"limit", "offset"}))
+    await in_thread(studio.gallery.refresh)
     return await in_thread(studio.gallery.search, query, page.limit, page.offset)
 
 
-@router.get("/archive", response_class=StreamingResponse)
+@router.get("/facets")
+async def facets(studio: StudioDep) -> Facets:
+    """Count the pictures by model and by size: what there is to choose from."""
+    return await in_thread(studio.gallery.facets)
+
+
+@router.post("/settings", openapi_extra=A_FILE)
+async def settings(request: Request) -> Restored:
+    """Read the settings that a picture's file carries, of this studio or of A1111 and its relatives: the fields of a
+    request, and a sentence for everything that cannot be had. The body is the file, which is not kept."""
+    return await in_thread(read_settings, await request.body())
+
+
+@router.get("/archive", response_class=StreamingResponse, responses=sends("application/zip"))
 async def archive(studio: StudioDep, image_id: Annotated[list[str], Query(alias="id")]) -> StreamingResponse:
-    """A ZIP with these pictures and the text of each, made while it is sent."""
+    """Download pictures and the text of each as a ZIP, made while it is sent."""
     if len(image_ids := dict.fromkeys(image_id)) > MAX_ARCHIVE:
         message = f"{len(image_ids)} pictures are too many for one archive."
         raise InvalidRequest(message, f"Ask for {MAX_ARCHIVE} at a time.", field="id")
@@ -67,8 +83,14 @@ async def archive(studio: StudioDep, image_id: Annotated[list[str], Query(alias=
 
 @router.get("/{image_id}")
 async def one(image_id: str, studio: StudioDep) -> SavedImage:
-    """One picture's place, marks and recipe."""
+    """Look at one picture: its place, its marks and its recipe."""
     return await in_thread(studio.gallery.find, image_id)
+
+
+@router.get("/{image_id}/request")
+async def request_of(image_id: str, studio: StudioDep) -> GenerationRequest:
+    """Get the request that makes a picture again; with another seed or number it makes more of the kind."""
+    return (await in_thread(studio.gallery.find, image_id)).recipe.to_request()
 
 
 class Family(BaseModel):
@@ -84,13 +106,13 @@ class Family(BaseModel):
 
 @router.get("/{image_id}/family")
 async def family(image_id: str, studio: StudioDep) -> Family:
-    """The pictures that this one was made from, and those that were made from it."""
+    """List the pictures that this one was made from, and those that were made from it."""
     return await in_thread(_family, studio, image_id)
 
 
 @router.patch("/{image_id}")
 async def mark(image_id: str, marks: Marks, studio: StudioDep) -> SavedImage:
-    """Make a picture a favourite, or give it stars."""
+    """Mark a picture as a favourite, or give it stars."""
     return await in_thread(studio.gallery.mark, image_id, favourite=marks.favourite, rating=marks.rating)
 
 
@@ -110,7 +132,9 @@ async def restore(image_id: str, studio: StudioDep) -> SavedImage:
 
 
 @router.head("/{image_id}/file", include_in_schema=False)
-@router.get("/{image_id}/file", response_class=FileResponse)
+@router.get(
+    "/{image_id}/file", response_class=FileResponse, responses=sends("image/png", "image/jpeg", "image/webp") | KEPT
+)
 async def file(
     image_id: str,
     studio: StudioDep,
@@ -119,7 +143,7 @@ async def file(
     download: bool = False,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The PNG as it was saved, or a copy in another format, with the recipe inside; `quality` is for JPEG and WebP,
+    """Get the PNG as it was saved, or a copy in another format, with the recipe inside; `quality` is for JPEG and WebP,
     `download=1` makes a browser store the file."""
     image, version = await in_thread(_with_version, studio, image_id)
     headers = _headers(f"{version}-{kind}" if quality is None else f"{version}-{kind}-{quality}")
@@ -137,14 +161,14 @@ async def file(
 
 
 @router.head("/{image_id}/thumbnail", include_in_schema=False)
-@router.get("/{image_id}/thumbnail")
+@router.get("/{image_id}/thumbnail", response_class=Response, responses=sends("image/webp") | KEPT)
 async def thumbnail(
     image_id: str,
     studio: StudioDep,
     side: Annotated[int, Query(ge=32, le=512)] = 256,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """A small WebP, at most `side` pixels wide and high."""
+    """Get a small WebP, at most `side` pixels wide and high."""
     _, version = await in_thread(_with_version, studio, image_id)
     headers = _headers(f"{version}-{side}")
     if is_held(headers["ETag"], if_none_match):
@@ -154,22 +178,22 @@ async def thumbnail(
 
 @router.get("/{image_id}/verify")
 async def verdict(image_id: str, studio: StudioDep) -> Verdict:
-    """Whether the picture's pixels are those that were made."""
+    """Tell whether the picture's pixels are those that were made."""
     return await in_thread(lambda: verify(studio.gallery.png(image_id)))
 
 
 @router.get("/{first_id}/difference/{second_id}")
 async def compare(first_id: str, second_id: str, studio: StudioDep) -> Difference:
-    """How far two pictures of one size are apart."""
+    """Measure how far two pictures of one size are apart."""
     gallery = studio.gallery
     return await in_thread(lambda: difference.measure(gallery.png(first_id), gallery.png(second_id)))
 
 
-@router.get("/{first_id}/difference/{second_id}/map")
+@router.get("/{first_id}/difference/{second_id}/map", response_class=Response, responses=sends("image/png"))
 async def compare_on_a_map(
     first_id: str, second_id: str, studio: StudioDep, gain: Annotated[float, Query(ge=1, le=255)] = 8
 ) -> Response:
-    """Where two pictures of one size differ, as a PNG: the difference of every value, times `gain`."""
+    """Draw where two pictures of one size differ, as a PNG: the difference of every value, times `gain`."""
     gallery = studio.gallery
     png = await in_thread(lambda: difference.map_png(gallery.png(first_id), gallery.png(second_id), gain))
     return Response(png, 200, {"Cache-Control": "private, max-age=3600"}, "image/png")

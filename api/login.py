@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access import StudioDep
-from api.security import SESSION_COOKIE, YEAR_SECONDS, same, session_value
+from api.security import SESSION_COOKIE, YEAR_SECONDS, session_value, try_token
 
 router = APIRouter(include_in_schema=False)
 _PAGE = Template(Path(__file__).with_name("login.html").read_text(encoding="utf-8"))
@@ -32,7 +32,10 @@ async def login(
 ) -> Response:
     """Check the token, and let the browser in with a cookie that scripts cannot read."""
     wanted = studio.settings.token.get_secret_value() if studio.settings.token else ""
-    if not wanted or not same(token, wanted):
+    tried = bool(wanted) and try_token(request.scope, token, wanted)
+    if isinstance(tried, Response):
+        return _page(target, "Too many wrong tokens. Wait a minute.", 429)
+    if not tried:
         return _page(target, "That is not the token.", 401)
     response = RedirectResponse(target if _is_local_path(target) else "/", 303)
     secure = request.url.scheme == "https"

@@ -6,9 +6,12 @@ Ids contain slashes, so the routes that end in a word are declared before those 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import StudioDep, in_thread
+from pipeline.jobs.state import WorkerState
+from pipeline.models import schedulers
+from pipeline.models.checker import CheckState
 from pipeline.models.files.fetch import FetchState
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
@@ -31,6 +34,11 @@ class DefaultModel(BaseModel):
     reason: str
     remedy: str
 
+    @classmethod
+    def of(cls, studio: Studio) -> DefaultModel:
+        choice = studio.default
+        return cls(id=choice.record.id, reason=choice.reason, remedy=choice.remedy)
+
 
 class ModelList(BaseModel):
     """Every known model, and the default."""
@@ -42,7 +50,17 @@ class ModelList(BaseModel):
 class NewModel(BaseModel):
     """A model to add: a hub repository, `owner/name`."""
 
-    source: str
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(max_length=200, description="A hub repository, `owner/name`.")
+
+
+class SchedulerFacts(BaseModel):
+    """A scheduler, by the name that requests give it."""
+
+    name: str
+    label: str
+    """What people call it."""
 
 
 class Freed(BaseModel):
@@ -53,11 +71,11 @@ class Freed(BaseModel):
 
 @router.get("/models")
 async def all_models(studio: StudioDep) -> ModelList:
-    """Every model with its ranges, defaults, licence and size, and whether its files are here."""
-    choice = await in_thread(lambda: studio.default)
-    default = DefaultModel(id=choice.record.id, reason=choice.reason, remedy=choice.remedy)
+    """List every model with its ranges, defaults, licence and size, and whether its files are here. The folder of one's
+    own checkpoints is looked at anew."""
+    await in_thread(studio.models.refresh)
     facts = await in_thread(lambda: [_facts(record, studio) for record in studio.models.records])
-    return ModelList(default=default, models=facts)
+    return ModelList(default=DefaultModel.of(studio), models=facts)
 
 
 @router.post("/models", status_code=201)
@@ -74,6 +92,37 @@ async def fetch(model_id: str, studio: StudioDep, response: Response) -> FetchSt
     record = studio.models.find(model_id)
     response.headers["Location"] = f"{router.prefix}/fetches"
     return await in_thread(studio.models.fetch, record.id)
+
+
+@router.post("/models/{model_id:path}/load", status_code=202)
+async def load(model_id: str, studio: StudioDep) -> list[WorkerState]:
+    """Have a free worker load a model, so that the next job with it begins at once; `/api/v1/workers` tells how far it
+    is. Nothing is downloaded."""
+    await in_thread(studio.load, model_id)
+    return list(await in_thread(lambda: studio.worker_states))
+
+
+@router.delete("/models/{model_id:path}/load", status_code=202)
+async def unload(model_id: str, studio: StudioDep) -> list[WorkerState]:
+    """Have the workers that hold a model let go of it. To restart a worker gives back all that it takes."""
+    await in_thread(studio.unload, model_id)
+    return list(await in_thread(lambda: studio.worker_states))
+
+
+@router.post("/models/{model_id:path}/check", status_code=202)
+async def check(model_id: str, studio: StudioDep, response: Response) -> CheckState:
+    """Begin to check a model: its files, or whether it may be had, and all that needs no weights; `/api/v1/checks`
+    tells what was found."""
+    response.headers["Location"] = f"{router.prefix}/checks"
+    return await in_thread(studio.models.start_check, model_id)
+
+
+@router.get("/models/{model_id:path}/schedulers")
+async def scheduler_names(model_id: str, studio: StudioDep) -> list[SchedulerFacts]:
+    """List the schedulers that a model can use, its own first; none where nothing is known."""
+    record = studio.models.find(model_id)
+    names = await in_thread(schedulers.of, record)
+    return [SchedulerFacts(name=name, label=schedulers.label(name)) for name in names]
 
 
 @router.delete("/models/{model_id:path}/fetch", status_code=204)
@@ -96,14 +145,20 @@ async def remove(model_id: str, studio: StudioDep) -> None:
 
 @router.get("/models/{model_id:path}")
 async def one_model(model_id: str, studio: StudioDep) -> ModelFacts:
-    """One model, by its id or a unique short form of it."""
+    """Look at one model, by its id or a unique short form of it."""
     return await in_thread(_facts, studio.models.find(model_id), studio)
 
 
 @router.get("/fetches")
 async def fetches(studio: StudioDep) -> list[FetchState]:
-    """The downloads of this run of the studio: waiting, under way and ended."""
+    """List the downloads of this run of the studio: waiting, under way and ended."""
     return await in_thread(studio.models.fetches)
+
+
+@router.get("/checks")
+async def checks(studio: StudioDep) -> list[CheckState]:
+    """List the checks of this run of the studio, the last one of each model: under way, or what it found."""
+    return await in_thread(studio.models.checks)
 
 
 def _facts(record: ModelRecord, studio: Studio) -> ModelFacts:

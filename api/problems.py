@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
@@ -19,6 +20,7 @@ STATUS = {
     "unknown_model": 404,
     "not_found": 404,
     "queue_full": 429,
+    "busy": 409,
     "job_cancelled": 409,
     "folder_in_use": 409,
     "model_unavailable": 503,
@@ -29,6 +31,7 @@ STATUS = {
 """HTTP status for each error code; the codes that are not here are the studio's own failures, 500."""
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_JSON = re.compile(r"[/+]json\b")
 router = APIRouter()
 
 
@@ -40,13 +43,25 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(_from_bug)
 
 
-async def unknown_route(request: Request) -> None:
-    """Anything else under the roots of the API, which would otherwise fall through to the pages."""
-    raise NotFound(f"There is no {request.method} {request.url.path}.", "The routes are listed in /openapi.json.")
+async def unknown_route(request: Request) -> Response:
+    """Anything else under the roots of the API, which would otherwise fall through to the pages: OPTIONS of what there
+    is, other methods than it has, and what there is not."""
+    path = request.scope["path"]
+    known = (route for route in request.app.state.routes if route.path_regex.match(path))
+    allowed = sorted({method for route in known for method in route.methods})
+    if not allowed:
+        raise NotFound(f"There is no {request.method} {path}.", "The routes are listed in /openapi.json.")
+    headers = {"Allow": ", ".join([*allowed, "OPTIONS"])}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=headers)
+    remedy = f"It has {', '.join(allowed)}."
+    info = ErrorInfo(code="method_not_allowed", message=f"{path} has no {request.method}.", remedy=remedy)
+    return render(path, 405, info, headers)
 
 
 for root in ("/api", "/v1", "/sdapi", "/controlnet"):
-    router.add_api_route(f"{root}/{{path:path}}", unknown_route, methods=METHODS, include_in_schema=False)
+    methods = [*METHODS, "HEAD", "OPTIONS"] if root == "/api" else METHODS
+    router.add_api_route(f"{root}/{{path:path}}", unknown_route, methods=methods, include_in_schema=False)
 
 
 async def _from_darkroom(request: Request, error: DarkroomError) -> JSONResponse:
@@ -55,6 +70,11 @@ async def _from_darkroom(request: Request, error: DarkroomError) -> JSONResponse
 
 
 async def _from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+    kind = request.headers.get("content-type", "")
+    if error.errors()[0]["loc"] == ("body",) and isinstance(error.body, bytes) and not _JSON.search(kind):
+        remedy = "Send “Content-Type: application/json”."
+        message = f"The body is {kind or 'of no type'}, and not JSON."
+        return render(request.url.path, 415, ErrorInfo(code="unsupported_media_type", message=message, remedy=remedy))
     return render(request.url.path, 422, _as_invalid_request(error).info)
 
 

@@ -30,7 +30,9 @@ from pipeline.settings import Settings
 
 MAX_BODY = 2**20
 """Bytes that a request's body may have: a job is a few kilobytes."""
-TAKE_PICTURES = re.compile(rf"{uploads.PREFIX}|/api/v1/verify|/v1/images/edits|/(sdapi|controlnet)/.*")
+TAKE_PICTURES = re.compile(
+    rf"{uploads.PREFIX}|/api/v1/(images/settings|comparisons/read|verify)|/v1/images/edits|/(sdapi|controlnet)/.*"
+)
 """Where programs may send pictures along."""
 TAKE_BASIC = re.compile(r"/(sdapi|controlnet)/.*")
 """Where the token may be a password."""
@@ -78,8 +80,8 @@ def _refusal(scope: Scope, settings: Settings) -> Response | None:
         return render(path, 403, ErrorInfo(code="foreign_origin", message=message))
     if _announced(headers) > (most := _most(scope)):
         return render(path, 413, ErrorInfo(code="too_large", message=f"The body is larger than {most} bytes."))
-    if settings.token and path != LOGIN and not _knows(path, headers, settings.token.get_secret_value()):
-        return _ask_for_token(scope, headers)
+    if settings.token and path != LOGIN:
+        return _judge_token(scope, headers, settings.token.get_secret_value())
     return None
 
 
@@ -106,13 +108,38 @@ def _announced(headers: Headers) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _knows(path: str, headers: Headers, token: str) -> bool:
+def _judge_token(scope: Scope, headers: Headers, token: str) -> Response | None:
+    """Why a request may not go on that came without the token or with a wrong one; None when it may. Only wrong tokens
+    are counted: the cookie holds a hash, which nobody guesses."""
+    if (given := _given(scope["path"], headers)) is None:
+        known = same(_cookie(headers, SESSION_COOKIE), session_value(token))
+        return None if known else _ask_for_token(scope, headers)
+    tried = try_token(scope, given, token)
+    if isinstance(tried, Response):
+        return tried
+    return None if tried else _ask_for_token(scope, headers)
+
+
+def try_token(scope: Scope, given: str, token: str) -> bool | Response:
+    """Whether `given` is the token; or, after too many wrong ones from that address, the answer that says so without
+    looking at it."""
+    patience, address = scope["app"].state.patience, (scope.get("client") or ("unknown",))[0]
+    if seconds := patience.wait(address):
+        message, remedy = "Too many wrong tokens came from this address.", f"Try again in {seconds} seconds."
+        info = ErrorInfo(code="too_many_attempts", message=message, remedy=remedy)
+        return render(scope["path"], 429, info, {"Retry-After": str(seconds)})
+    if same(given, token):
+        return True
+    patience.note_wrong(address)
+    return False
+
+
+def _given(path: str, headers: Headers) -> str | None:
+    """The token that a program sends; None when it sends none."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return same(given.strip(), token)
     if scheme.lower() == "basic" and TAKE_BASIC.fullmatch(path):
-        return same(_password(given), token)
-    return same(_cookie(headers, SESSION_COOKIE), session_value(token))
+        return _password(given)
+    return given.strip() if scheme.lower() == "bearer" else None
 
 
 def _password(given: str) -> str:

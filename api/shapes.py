@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from pipeline.errors import ErrorInfo
 
@@ -20,18 +21,31 @@ def render(path: str, status: int, info: ErrorInfo, headers: Headers | None = No
     return shape(status, info, headers)
 
 
+class Problem(BaseModel):
+    """What is wrong, as RFC 9457 has it, and what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    """What the status means in general."""
+    status: int
+    detail: str
+    """What happened, and why."""
+    code: str
+    """Stable, for programs."""
+    field: str | None
+    """The field of the request at fault, if there is one."""
+    remedy: str
+    """What to do next; may be empty."""
+
+    @classmethod
+    def of(cls, status: int, info: ErrorInfo) -> Problem:
+        told = info.model_dump(include={"code", "field", "remedy"})
+        return cls(title=HTTPStatus(status).phrase, status=status, detail=info.message, **told)
+
+
 def problem(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:
-    """As RFC 9457 has it, with the stable `code`, the `field` at fault and the `remedy`."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": info.message,
-        "code": info.code,
-        "field": info.field,
-        "remedy": info.remedy,
-    }
-    return JSONResponse(body, status, headers, media_type=PROBLEM)
+    """As our own interface has it."""
+    return JSONResponse(Problem.of(status, info).model_dump(), status, headers, media_type=PROBLEM)
 
 
 def openai(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONResponse:

@@ -76,19 +76,20 @@ class SegmenterFacts(BaseModel):
 
 @router.get("/loras")
 async def loras(studio: StudioDep) -> list[WeightFile]:
-    """The LoRAs in the `loras` folder, usable or not."""
+    """List the LoRAs in the `loras` folder, usable or not."""
     return [_told(file) for file in await in_thread(studio.models.shelf.loras)]
 
 
 @router.get("/vaes")
 async def vaes(studio: StudioDep) -> list[WeightFile]:
-    """The VAEs in the `vae` folder, usable or not."""
+    """List the VAEs in the `vae` folder, usable or not."""
     return [_told(file) for file in await in_thread(studio.models.shelf.vaes)]
 
 
 @router.get("/upscalers")
 async def upscalers(studio: StudioDep) -> list[UpscalerFacts]:
-    """Lanczos, the upscaler that comes with Darkroom, and the networks in the `upscalers` folder, usable or not."""
+    """List what makes pictures larger: Lanczos, the upscaler that comes with Darkroom, and the networks in the
+    `upscalers` folder, usable or not."""
     return [_of(one) for one in await in_thread(studio.models.upscalers)]
 
 
@@ -98,13 +99,13 @@ def _of(one: Upscaler) -> UpscalerFacts:
 
 @router.get("/controlnets")
 async def controlnets(studio: StudioDep, model: str | None = None) -> list[ControlNetFacts]:
-    """The ControlNets that are known, and one's own in the `controlnet` folder; those for `model`, if it is named."""
+    """List the ControlNets that are known, and one's own in the `controlnet` folder; for `model`, if it is named."""
     return await in_thread(_controlnets, studio, model)
 
 
 @router.get("/segmenters")
 async def segmenters() -> list[SegmenterFacts]:
-    """The segmentation models that are known; one's own in the `sams` folder go before them."""
+    """List the segmentation models that are known; one's own in the `sams` folder go before them."""
     return await in_thread(lambda: [_segmenter(record) for record in RECORDS])
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from api.access import StudioDep, in_thread
+from api.access import A_FILE, StudioDep, in_thread, sends
 from pipeline.errors import InvalidRequest, NotFound
 from pipeline.inputs import Selection, size_of
 from pipeline.pictures.desk import Source, Taken
@@ -23,7 +23,7 @@ MAX_BYTES = 64 * 2**20
 FOREVER = "private, max-age=31536000, immutable"
 """The id of a picture is the hash of its pixels."""
 
-router = APIRouter(prefix=PREFIX, tags=["pictures to work from"])
+router = APIRouter(prefix=PREFIX, tags=["uploads"])
 
 
 class Wanted(BaseModel):
@@ -55,16 +55,7 @@ class Upload(BaseModel):
         return cls(**taken._asdict())
 
 
-@router.post(
-    "",
-    status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
-)
+@router.post("", status_code=201, openapi_extra=A_FILE)
 async def upload(request: Request, studio: StudioDep, wanted: Annotated[Wanted, Query()]) -> Upload:
     """Bring a picture along: the body is the file. Of a mask, what is white is drawn anew. As `edges`, the edges of the
     picture are kept, a map for a ControlNet; what is a map already is an `image`."""
@@ -90,9 +81,10 @@ async def select(upload_id: str, selection: Selection, studio: StudioDep) -> Upl
     return Upload(id=mask, width=width, height=height, notes=())
 
 
-@router.get("/{upload_id}", response_class=FileResponse)
+@router.head("/{upload_id}", include_in_schema=False)
+@router.get("/{upload_id}", response_class=FileResponse, responses=sends("image/png"))
 async def file(upload_id: str, studio: StudioDep) -> Response:
-    """The picture as it was taken, a PNG."""
+    """Get the picture as it was taken, a PNG."""
     path = await in_thread(studio.inputs.path, upload_id)
     if not await in_thread(path.is_file):
         raise NotFound("That picture is not kept any more.", "Bring it along once more.")

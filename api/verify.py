@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import ClientDep, StudioDep, in_thread
+from api.access import A_FILE, ClientDep, StudioDep, in_thread
 from pipeline.errors import InvalidRequest
 from pipeline.gallery.verify import Verdict, verify
 from pipeline.rerun.judge import Rerun
@@ -12,18 +12,10 @@ from pipeline.rerun.judge import Rerun
 router = APIRouter(prefix="/api/v1", tags=["verify"])
 
 
-@router.post(
-    "/verify",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
-)
+@router.post("/verify", openapi_extra=A_FILE)
 async def verdict(request: Request, studio: StudioDep) -> Verdict:
-    """Whether the pixels of a file, the body, are those that were made; it need not be one of the gallery, and is not
-    kept."""
+    """Tell whether the pixels of a file, the body, are those that were made; it need not be one of the gallery, and is
+    not kept."""
     data = await request.body()
     if not data:
         raise InvalidRequest("The file is empty.", "Send a picture as the body.", field="file")
@@ -40,6 +32,6 @@ async def start(image_id: str, studio: StudioDep, client: ClientDep, response: R
 
 @router.get("/images/{image_id}/rerun")
 async def found(image_id: str, studio: StudioDep) -> Rerun:
-    """What came of the last time that the picture was made again since the studio started: `making`, `identical`,
-    `near`, `different` or `impossible`, with what has changed since it was made."""
+    """Look at what came of the last time that the picture was made again since the studio started: `making`,
+    `identical`, `near`, `different` or `impossible`, with what has changed since it was made."""
     return await in_thread(studio.reruns.find, image_id)

@@ -30,7 +30,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Server:
-    """`streamlit run app.py`, just started: `begun` is the moment before, on `time.perf_counter`."""
+    """A server that was just started: `begun` is the moment before, on `time.perf_counter`."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -55,17 +55,33 @@ class Server:
 def server(outputs: Path | None = None, script: str = "app.py") -> Iterator[Server]:
     """The studio on a free port, with the default settings and an empty outputs folder, or the one given; or another
     script of Streamlit's."""
-    with tempfile.TemporaryDirectory() as empty:
-        port = _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
-        environment = os.environ | {"DARKROOM_OUTPUTS": str(outputs or empty), "DARKROOM_MODEL": MODEL}
-        begun = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            yield Server(f"http://127.0.0.1:{port}", process, begun)
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+    command = ["streamlit", "run", script, "--server.port"]
+    with tempfile.TemporaryDirectory() as empty, _started(command, outputs or Path(empty)) as started:
+        yield started
+
+
+@contextmanager
+def service(outputs: Path, **environment: str) -> Iterator[Server]:
+    """The API without the pages, on a free port, ready to answer."""
+    command = ["uvicorn", "api.alone:app", "--log-level", "warning", "--port"]
+    with _started(command, outputs, **environment) as started:
+        started.wait_until_alive()
+        yield started
+
+
+@contextmanager
+def _started(command: Sequence[str], outputs: Path, **environment: str) -> Iterator[Server]:
+    """What a module of Python's runs as, its port last; ended at the end if it has not by then."""
+    port = _free_port()
+    own = {"DARKROOM_OUTPUTS": str(outputs), "DARKROOM_MODEL": MODEL}
+    whole = [sys.executable, "-m", *command, str(port)]
+    begun = time.perf_counter()
+    process = subprocess.Popen(whole, cwd=ROOT, env=os.environ | own | environment, stdout=subprocess.DEVNULL)
+    try:
+        yield Server(f"http://127.0.0.1:{port}", process, begun)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 @contextmanager

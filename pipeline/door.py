@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import DarkroomError, InvalidRequest
+from pipeline.errors import DarkroomError, InvalidRequest, ModelUnavailable
 from pipeline.gallery import Gallery
 from pipeline.inputs import unseen
 from pipeline.models.extent import drawn_size, finished_size
@@ -41,6 +41,17 @@ class Door:
             warnings += [f"Stage {number}: {warning}" for warning in found] if request.then else found
         self._gallery.check_writable()
         return tuple(warnings)
+
+    def check_ready(self, record: ModelRecord) -> None:
+        """Raise what speaks against loading a model by itself: `OutOfMemory`, and `ModelUnavailable` when its files are
+        not here."""
+        plan = self._models.plan(record, GenerationRequest(prompt=record.name), self._machine())
+        if not plan.possible:
+            raise impossible(record, plan.sentence, plan.nearest)
+        if not hub.is_here(record):
+            message = f"The files of {record.name} are not on this disk."
+            remedy = "Fetch them first, or queue a job: it fetches what it needs."
+            raise ModelUnavailable(message, remedy, field="model")
 
     def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
         record.check(request)

@@ -6,6 +6,7 @@
     ├── UnknownModel          no registered model has that name
     ├── NotFound              no such job or image (any more)
     ├── QueueFull             the bounded queue refuses one more job
+    ├── Busy                  no worker is free for what is no job
     ├── ModelUnavailable      weights are absent, gated, incomplete or cannot be fetched
     ├── DependencyMissing     a package or driver that the request needs is absent or broken
     ├── OutOfMemory           the device ran out of memory while loading or generating
@@ -83,6 +84,10 @@ class QueueFull(DarkroomError):
     code = "queue_full"
 
 
+class Busy(DarkroomError):
+    code = "busy"
+
+
 class ModelUnavailable(DarkroomError):
     code = "model_unavailable"
 
@@ -123,6 +128,7 @@ _BY_CODE: dict[str, type[DarkroomError]] = {
         UnknownModel,
         NotFound,
         QueueFull,
+        Busy,
         ModelUnavailable,
         DependencyMissing,
         OutOfMemory,

@@ -274,7 +274,7 @@ def refusal(problem: ErrorDetails) -> InvalidRequest:
         return InvalidRequest(f"{field} is not a setting.", "Remove it, or check its spelling.", field=field)
     given = repr(problem["input"])
     shown = given if len(given) <= 40 else given[:37] + "…"
-    return InvalidRequest(f"{field} cannot be {shown}.", f"{problem['msg']}.", field=field)
+    return InvalidRequest(f"{field or 'The request'} cannot be {shown}.", f"{problem['msg']}.", field=field)
 
 
 def _refused_in_stage(problem: ErrorDetails) -> InvalidRequest:

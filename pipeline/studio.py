@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +29,8 @@ from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.job import Job
 from pipeline.jobs.log import JobLog, LogLine
-from pipeline.jobs.state import EngineState, JobState, WorkerState
+from pipeline.jobs.once import Once
+from pipeline.jobs.state import EVERY, EngineState, JobState, Status, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.surroundings import Surroundings
 from pipeline.jobs.worker import Worker
@@ -129,16 +130,18 @@ class Studio:
     def submit(self, request: GenerationRequest, *, client: str = "python", idempotency_key: str | None = None) -> Job:
         """Queue a request. The same `idempotency_key` from the same client gives the same job.
 
-        Raises `UnknownModel`, `InvalidRequest`, `OutOfMemory` when this machine could never hold the model,
-        `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then nothing is queued.
+        Raises `UnknownModel`, `InvalidRequest`, also when the key was used for another request, `OutOfMemory` when this
+        machine could never hold the model, `ModelUnavailable`, `OutputUnwritable` or `QueueFull`, and then nothing is
+        queued.
         """
         warnings = self.check(request)
+        once = Once(idempotency_key, request) if idempotency_key else None
         record = self._record(request)
         self.start()
         seed = request.seed if request.seed >= 0 else _draw_seed(request)
         if request.variation_strength > 0 and request.variation_seed < 0:
             request = request.model_copy(update={"variation_seed": _draw_seed(request)})
-        job_id = self._dispatcher.submit(request, record.id, seed, client, idempotency_key, warnings)
+        job_id = self._dispatcher.submit(request, record.id, seed, client, once, warnings)
         return Job(self._dispatcher, job_id)
 
     def replay(self, recipe: Recipe, *, client: str = "python", watch: Callable[[Job], None] = lambda job: None) -> Job:
@@ -199,9 +202,20 @@ class Studio:
         """The job with that id; raises `NotFound`."""
         return Job(self._dispatcher, self._store.get(job_id).id)
 
-    def jobs(self, *, client: str | None = None, limit: int = 50) -> list[JobState]:
-        """The newest jobs, of one client or of all."""
-        return [self._dispatcher.state(row) for row in self._store.newest(client, limit)]
+    def jobs(
+        self,
+        *,
+        client: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        statuses: Collection[Status] = EVERY,
+    ) -> list[JobState]:
+        """The newest jobs that stand at one of `statuses`, of one client or of all, but for the first `offset`."""
+        return [self._dispatcher.state(row) for row in self._store.newest(client, limit, offset, statuses)]
+
+    def count_jobs(self, *, client: str | None = None, statuses: Collection[Status] = EVERY) -> int:
+        """How many jobs stand at one of `statuses`, of one client or of all."""
+        return self._store.count(client, statuses)
 
     def queue(self, *, client: str | None = None) -> list[JobState]:
         """The unfinished jobs, of one client or of all: those in hand, then the waiting ones in the order in which they
@@ -240,9 +254,25 @@ class Studio:
         """Each worker: what it does, what it holds, what it takes."""
         return self._dispatcher.worker_states()
 
+    def load(self, model: str) -> None:
+        """Have a free worker make a model ready, so that its next job begins at once; `worker_states` tell how far it
+        is. Nothing is downloaded.
+
+        Raises `UnknownModel`, `ModelUnavailable` for a model whose files are not here, `OutOfMemory`, and `Busy`.
+        """
+        record = self.models.find(model)
+        self._door.check_ready(record)
+        self.start()
+        self._dispatcher.load(record)
+
+    def unload(self, model: str) -> None:
+        """Have the workers that hold a model give its memory back; `restart_worker` gives back all. Raises
+        `UnknownModel` and `Busy`."""
+        self._dispatcher.unload(self.models.find(model).id)
+
     def restart_worker(self, place: int = 0) -> None:
         """End the worker at `place`, which gives all its memory back, and start another, which loads nothing until it
-        has a job. The job in hand begins again; its finished pictures stay."""
+        has a job. The job in hand begins again; its finished pictures stay. Raises `NotFound`."""
         self._dispatcher.restart(place)
 
     @property

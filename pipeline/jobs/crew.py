@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Literal
 
-from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo, QueueFull
+from pipeline.errors import Busy, DarkroomError, EngineFailed, ErrorInfo, NotFound, QueueFull
 from pipeline.inputs import InputId, Selection
 from pipeline.jobs.active import ActiveJob
-from pipeline.jobs.protocol import Cancel, FromWorker, Release
+from pipeline.jobs.protocol import Cancel, FromWorker, Preload, Release
 from pipeline.jobs.slot import Slot
 from pipeline.jobs.worker import Worker, cause
+from pipeline.models.registry import ModelRecord
 from pipeline.models.segmenters import Segmenter
 
 MAX_FAST_DEATHS = 3
@@ -61,7 +62,10 @@ class Crew:
             self.start()
 
     def end(self, place: int) -> None:
-        """End the worker at `place`, to give all its memory back; another takes its place and holds no model."""
+        """End the worker at `place`, to give all its memory back; another takes its place and holds no model. Raises
+        `NotFound`."""
+        if not 0 <= place < len(self.slots):
+            raise NotFound(f"There is no worker {place}.", f"They are counted from 0 to {len(self.slots) - 1}.")
         slot = self.slots[place]
         if slot.worker is None:
             self.revive()
@@ -70,6 +74,23 @@ class Crew:
         if slot.active is not None:
             slot.active.put_back = True
         slot.worker.kill()
+
+    def load(self, record: ModelRecord) -> None:
+        """Have a worker without a job make a model ready, if none holds it already. Raises `Busy`."""
+        if any(slot.loaded == record.id and not slot.loading for slot in self.slots):
+            return
+        free = [slot for slot in self.slots if slot.is_free]
+        if not free:
+            raise Busy("Every worker starts, loads or has a job in hand.", "A job with that model loads it by itself.")
+        min(free, key=lambda slot: slot.loaded is not None).tell(Preload(record))
+
+    def unload(self, model: str) -> None:
+        """Have the workers that hold a model give its memory back. Raises `Busy` when one has a job in hand."""
+        holding = [slot for slot in self.slots if slot.loaded == model]
+        if not all(slot.is_free for slot in holding):
+            raise Busy("A worker has a job in hand with that model.", "Cancel the job, or wait for its end.")
+        for slot in holding:
+            slot.tell(Release())
 
     def cancel(self, job_id: str) -> None:
         """Have a worker stop the job, if one has it in hand; a worker that does not react in time is ended."""
@@ -100,9 +121,8 @@ class Crew:
         """Whether all other workers hold nothing; asks those that are idle to let go of their models."""
         others = [other for other in self.slots if other is not slot]
         for other in others:
-            if other.worker is not None and other.loaded and other.active is None and not other.loading:
-                other.loading = True
-                other.worker.send(Release())
+            if other.loaded and other.is_free:
+                other.tell(Release())
         return not any(other.active or other.loading or other.loaded for other in others)
 
     def dismiss(self) -> list[Worker]:

@@ -19,9 +19,11 @@ from pipeline.jobs.foreman import Foreman
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import Move, WaitingLine
 from pipeline.jobs.log import JobLog
+from pipeline.jobs.once import Once
 from pipeline.jobs.state import ENDED, JobState, Progress, WorkerState
 from pipeline.jobs.store import JobRow, JobStore
 from pipeline.jobs.surroundings import Surroundings
+from pipeline.models.registry import ModelRecord
 from pipeline.models.segmenters import Segmenter
 from pipeline.request import GenerationRequest
 
@@ -69,16 +71,19 @@ class Dispatcher:
         model: str,
         seed: int,
         client: str,
-        key: str | None,
+        once: Once | None,
         warnings: tuple[str, ...] = (),
     ) -> str:
-        """Queue a job and return its id; the id of the earlier one when `key` was used before. Raises `QueueFull`."""
+        """Queue a job and return its id; that of the earlier one when the key was used before. Raises `QueueFull`, and
+        `InvalidRequest` when the key was used for another request."""
         with self._lock:
-            earlier = self._store.with_key(client, key) if key else None
-            if earlier is not None:
+            earlier = self._store.with_key(client, once.key) if once else None
+            if once and earlier:
+                once.check(earlier.request)
                 return earlier.id
             self._line.check_room(client)
             self.crew.revive()
+            key = once.key if once else None
             row = self._store.add(secrets.token_hex(8), client, request, model, seed, key, warnings)
             self.log.queued(row.id, request, model, seed)
             for warning in warnings:
@@ -109,6 +114,16 @@ class Dispatcher:
             self._store.get(job_id)
             self._store.rerank(self._line.move(job_id, to))
             self._foreman.tell_positions()
+
+    def load(self, record: ModelRecord) -> None:
+        """Have a free worker make a model ready. Raises `Busy`."""
+        with self._lock:
+            self.crew.load(record)
+
+    def unload(self, model: str) -> None:
+        """Have the workers that hold a model give its memory back. Raises `Busy`."""
+        with self._lock:
+            self.crew.unload(model)
 
     def restart(self, place: int) -> None:
         """End the worker at `place` and start another, which holds no model; its job begins again as the next one."""

@@ -134,9 +134,8 @@ class Foreman:
         self.crew.note_ready(slot)
         slot.device = report.hardware.best.label
         preload = self._around.on_report(report)
-        if preload is not None and slot.worker is not None and not slot.rested:
-            slot.loading = True
-            slot.worker.send(Preload(preload))
+        if preload is not None and not slot.rested:
+            slot.tell(Preload(preload))
         slot.rested = False
         self.dispatch()
 

@@ -12,7 +12,7 @@ from typing import Literal
 from pipeline.errors import DarkroomError, ErrorInfo, WorkerDied
 from pipeline.inputs import InputId, Selection
 from pipeline.jobs.active import ActiveJob
-from pipeline.jobs.protocol import Measure, Select
+from pipeline.jobs.protocol import Measure, Preload, Release, Select
 from pipeline.jobs.state import WorkerState
 from pipeline.jobs.worker import Worker
 from pipeline.models.segmenters import Segmenter
@@ -40,6 +40,17 @@ class Slot:
     """Whether it was ended on purpose to give its memory back: its successor loads nothing before it has to."""
     asked: dict[str, Future[InputId]] = field(default_factory=dict)
     """Who waits for its answers to selections, by ticket."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its worker is there and does nothing."""
+        return self.ready and self.active is None and not self.loading
+
+    def tell(self, message: Preload | Release) -> None:
+        """Have the worker load a model or let go of it; `Loaded` is the answer to both."""
+        if self.worker is not None:
+            self.loading = True
+            self.worker.send(message)
 
     def hold(self, model: str | None) -> None:
         """Note which model is loaded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,7 @@ from pipeline.models.hardware import Hardware
 from pipeline.request import GenerationRequest, Precision
 
 Status = Literal["queued", "loading", "running", "finished", "failed", "cancelled"]
+EVERY: tuple[Status, ...] = get_args(Status)
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled"})
 
 

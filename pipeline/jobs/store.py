@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pipeline.errors import ErrorInfo, NotFound, OutputUnwritable
-from pipeline.jobs.state import Status
+from pipeline.jobs.state import EVERY, Status
 from pipeline.request import GenerationRequest
 
 _SCHEMA = """
@@ -128,11 +128,18 @@ class JobStore:
         rows = self._rows("SELECT * FROM jobs WHERE client = ? AND idempotency_key = ?", (client, key))
         return rows[0] if rows else None
 
-    def newest(self, client: str | None, limit: int) -> list[JobRow]:
-        """The newest jobs, of one client or of all."""
-        return self._rows(
-            "SELECT * FROM jobs WHERE client = coalesce(?, client) ORDER BY sequence DESC LIMIT ?", (client, limit)
-        )
+    def newest(
+        self, client: str | None, limit: int, offset: int = 0, statuses: Collection[Status] = EVERY
+    ) -> list[JobRow]:
+        """The newest jobs that stand at one of `statuses`, of one client or of all."""
+        sql, values = _chosen(client, statuses)
+        return self._rows(f"SELECT * {sql} ORDER BY sequence DESC LIMIT ? OFFSET ?", (*values, limit, offset))
+
+    def count(self, client: str | None, statuses: Collection[Status] = EVERY) -> int:
+        """How many jobs stand at one of `statuses`, of one client or of all."""
+        sql, values = _chosen(client, statuses)
+        with self._lock:
+            return int(self._connection.execute(f"SELECT count(*) {sql}", values).fetchone()[0])
 
     def queued(self) -> list[JobRow]:
         """The waiting jobs by their rank: oldest first, until some are moved."""
@@ -204,6 +211,12 @@ class JobStore:
         with self._lock:
             found = self._connection.execute(sql, values).fetchall()
             return [_read(dict(row) | self._unwritten.get(row["id"], {})) for row in found]
+
+
+def _chosen(client: str | None, statuses: Collection[Status]) -> tuple[str, tuple[str | None, ...]]:
+    """The part of a query that chooses the jobs, and its values."""
+    marks = ", ".join("?" * len(statuses))
+    return f"FROM jobs WHERE client = coalesce(?, client) AND status IN ({marks})", (client, *statuses)
 
 
 def _now() -> str:

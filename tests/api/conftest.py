@@ -10,18 +10,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-import api
-from api.security import Gate
+from api.description import FACTS
+from api.serving import furnish
 from pipeline.studio import Studio
 from tests.conftest import tiny_settings
 
 
 def app_of(studio: Studio) -> FastAPI:
     """The API over `studio`, behind the same door as in the application."""
-    app = FastAPI()
+    app = FastAPI(**FACTS)
     app.state.studio = studio
-    app.add_middleware(Gate)
-    api.install(app)
+    furnish(app)
     return app
 
 
@@ -54,3 +53,17 @@ def image(studio: Studio) -> Any:
     """A finished picture."""
     [image] = studio.generate("a boat", num_inference_steps=2, seed=7)
     return image
+
+
+class StillStudio(Studio):
+    """A studio whose workers never start: what is queued waits."""
+
+    def start(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[StillStudio]:
+    studio = StillStudio(tiny_settings(tmp_path_factory.mktemp("still"), tiny_checkpoint, max_queue=40))
+    yield studio
+    studio.close()

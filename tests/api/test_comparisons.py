@@ -144,6 +144,18 @@ def test_the_folder_comes_as_a_zip_and_its_json_makes_the_same_pictures(client: 
         assert one["job"]["images"][0]["recipe"]["sha256"] == other["job"]["images"][0]["recipe"]["sha256"]
 
 
+def test_a_sheet_and_the_json_of_its_folder_are_read_without_starting_anything(
+    client: TestClient, studio: Studio
+) -> None:
+    state = finished(client, studio)
+    sheet = client.get(f"{URL}/{state['id']}/sheet").content
+    known = len(client.get(URL).json())
+    for file in (sheet, json.dumps(state["comparison"]).encode()):
+        assert client.post(f"{URL}/read", content=file).json() == state["comparison"]
+    assert len(client.get(URL).json()) == known
+    assert client.post(f"{URL}/read", content=b"a text").json()["code"] == "invalid_request"
+
+
 def test_measurements_are_given_against_the_chosen_picture(client: TestClient, studio: Studio) -> None:
     state = finished(client, studio)
     rows = client.get(f"{URL}/{state['id']}/measurements", params={"reference": 1}).json()

@@ -16,6 +16,7 @@ from pipeline.events import SavedImage
 from pipeline.gallery.metadata import read_recipe
 from pipeline.studio import Studio
 from tests.gallery.pictures import at
+from tests.pictures.samples import png_header
 
 UNKNOWN = "0123456789abcdef"
 
@@ -44,6 +45,32 @@ def ids(answer: object) -> list[str]:
 
 
 # -- finding
+
+
+def test_what_there_is_to_choose_from_is_counted(client: TestClient, small: list[SavedImage]) -> None:
+    facets = client.get("/api/v1/images/facets").json()
+    assert ["test/barn", 2] in facets["models"]
+    assert [16, 8, 3] in facets["sizes"]
+
+
+def test_the_request_behind_a_picture_makes_it_again(client: TestClient, studio: Studio, image: SavedImage) -> None:
+    request = client.get(f"/api/v1/images/{image.id}/request").json()
+    job = client.post("/api/v1/jobs", json=request).json()
+    [again] = studio.job(job["id"]).result()
+    assert again.recipe.sha256 == image.recipe.sha256
+
+
+def test_the_settings_in_a_file_are_read_as_fields_of_a_request(client: TestClient, image: SavedImage) -> None:
+    png = client.get(f"/api/v1/images/{image.id}/file").content
+    read = client.post("/api/v1/images/settings", content=png).json()
+    assert (read["source"], read["fields"]["prompt"], read["fields"]["seed"]) == ("darkroom", "a boat", 7)
+    assert client.post("/api/v1/jobs", json=read["fields"]).status_code == 202
+
+
+@pytest.mark.parametrize("data", [b"", b"a text", png_header(60_000, 60_000)], ids=["empty", "text", "bomb"])
+def test_a_file_without_settings_is_refused(client: TestClient, data: bytes) -> None:
+    answer = client.post("/api/v1/images/settings", content=data)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 def test_one_picture_is_told_with_its_recipe(client: TestClient, image: SavedImage) -> None:

@@ -67,6 +67,65 @@ def test_the_same_idempotency_key_gives_the_same_job(client: TestClient) -> None
     assert submit(client, {"Idempotency-Key": "twice"}).json()["id"] != first
 
 
+def test_an_idempotency_key_that_was_used_for_another_request_is_refused(client: TestClient) -> None:
+    key = {"Idempotency-Key": "one wish"}
+    first = submit(client, key, variation_strength=0.2).json()
+    for other in ({"prompt": "a boat"}, {"variation_strength": 0.3}, {"variation_strength": 0.2, "seed": 5}):
+        answer = submit(client, key, **other)
+        assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+        assert "new key" in answer.json()["remedy"]
+    assert submit(client, key, variation_strength=0.2).json()["id"] == first["id"]
+    client.cookies.set("darkroom_client", "somebody else")
+    assert submit(client, key, prompt="a boat").status_code == 202
+
+
+def test_a_stream_is_kept_by_no_cache_and_held_back_by_no_proxy(client: TestClient) -> None:
+    job_id = submit(client).json()["id"]
+    headers = client.get(f"/api/v1/jobs/{job_id}/events").headers
+    assert headers["Content-Type"].startswith("text/event-stream")
+    assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
+
+
+def test_jobs_are_listed_by_their_state_their_client_and_page_by_page(client: TestClient, studio: Studio) -> None:
+    client.cookies.set("darkroom_client", "lister")
+    ids = [submit(client, num_inference_steps=1).json()["id"] for _ in range(3)]
+    for job_id in ids:
+        studio.job(job_id).result()
+    ids.append(submit(client, num_inference_steps=1000, num_images=16).json()["id"])
+    client.delete(f"/api/v1/jobs/{ids[-1]}")
+    events(client, ids[-1])
+
+    def listed(**query: Any) -> tuple[list[str], str]:
+        answer = client.get("/api/v1/jobs", params={"mine": True, **query})
+        return [job["id"] for job in answer.json()], answer.headers["X-Total-Count"]
+
+    assert listed() == (ids[::-1], "4")
+    assert listed(status="finished") == (ids[2::-1], "3")
+    assert listed(status=["finished", "cancelled"], limit=2, offset=1) == ([ids[2], ids[1]], "4")
+    assert listed(status="failed") == ([], "0")
+    everybody = client.get("/api/v1/jobs", params={"limit": 1})
+    assert int(everybody.headers["X-Total-Count"]) > len(everybody.json()) == 1
+
+
+def test_the_log_tells_what_happened_and_what_libraries_printed_to_the_owner_alone(
+    client: TestClient, studio: Studio
+) -> None:
+    client.cookies.set("darkroom_client", "owner")
+    job_id = submit(client, prompt="nobody else's business").json()["id"]
+    studio.job(job_id).result()
+    studio._dispatcher.log.printed(job_id, ["a library says"])
+
+    mine = client.get(f"/api/v1/jobs/{job_id}/log").json()
+    client.cookies.set("darkroom_client", "neighbour")
+    others = client.get(f"/api/v1/jobs/{job_id}/log")
+
+    assert mine[0]["text"].startswith("Queued: tiny")
+    assert "a library says" in [line["text"] for line in mine]
+    assert [line for line in mine if line["level"] != "printed"] == others.json()
+    assert "business" not in others.text
+    assert client.get("/api/v1/jobs/nobody/log").status_code == 404
+
+
 def test_a_cancelled_job_ends_as_cancelled(client: TestClient, studio: Studio) -> None:
     job_id = submit(client, num_inference_steps=1000, num_images=16).json()["id"]
     next(event for event in studio.job(job_id).events() if event.type == "step")

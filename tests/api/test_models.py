@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.events import Step
+from pipeline.models.checker import Checker
+from pipeline.models.finding import Finding
+from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from tests.api.conftest import client_of
 from tests.checkpoints import record_for
@@ -143,3 +147,60 @@ def test_no_path_of_this_computer_is_added_over_http(web: TestClient, source: st
     answer = web.post("/api/v1/models", json={"source": source})
     assert (answer.status_code, answer.json()["field"]) == (422, "source")
     assert "models add" in answer.json()["remedy"]
+
+
+def test_a_model_is_loaded_and_let_go_of_again(client: TestClient, studio: Studio) -> None:
+    studio.generate("a boat", num_inference_steps=1)
+    loading = client.post("/api/v1/models/plain/load")
+    assert (loading.status_code, loading.json()[0]["status"]) == (202, "loading")
+    busy = client.post("/api/v1/models/tiny/load")
+    assert (busy.status_code, busy.json()["code"]) == (409, "busy")
+    studio.generate("a boat", model="plain", num_inference_steps=1)
+    assert client.get("/api/v1/workers").json()[0]["model"] == "plain"
+
+    let_go = client.delete("/api/v1/models/plain/load")
+
+    assert (let_go.status_code, let_go.json()[0]["status"]) == (202, "loading")
+    studio.generate("a boat", num_inference_steps=1)
+    assert client.delete("/api/v1/models/plain/load").json()[0]["model"] == "tiny"
+
+
+def test_a_model_in_use_is_not_let_go_of(client: TestClient, studio: Studio) -> None:
+    studio.generate("a boat", num_inference_steps=1)
+    job = studio.submit(GenerationRequest(prompt="a boat", num_inference_steps=1000, num_images=16))
+    next(event for event in job.events() if isinstance(event, Step))
+    answers = [client.delete("/api/v1/models/tiny/load"), client.post("/api/v1/models/plain/load")]
+    job.cancel()
+    list(job.events())
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "busy")] * 2
+
+
+def test_a_model_that_is_not_on_this_disk_is_not_loaded(web: TestClient) -> None:
+    answer = web.post(f"/api/v1/models/{REMOTE}/load")
+    assert (answer.status_code, answer.json()["code"]) == (503, "model_unavailable")
+    assert web.post("/api/v1/models/nobody/load").status_code == 404
+
+
+def test_a_check_is_begun_and_its_findings_are_listed(web: TestClient, remote: Studio) -> None:
+    remote.models._checker = Checker(lambda record: [Finding(name="classes", ok=True, finding="fine")])
+    accepted = web.post("/api/v1/models/demo/check")
+    assert (accepted.status_code, accepted.headers["Location"]) == (202, "/api/v1/checks")
+    remote.models._checker._pool.shutdown()
+    [found] = web.get("/api/v1/checks").json()
+    assert (found["model"], found["is_over"]) == ("demo", True)
+    assert [(one["name"], one["ok"]) for one in found["findings"]] == [("files", True), ("classes", True)]
+    assert web.post("/api/v1/models/nobody/check").status_code == 404
+
+
+def test_the_schedulers_of_a_model_are_listed_its_own_first(client: TestClient) -> None:
+    listed = client.get("/api/v1/models/demo/schedulers").json()
+    assert listed[0]["name"] == "FlowMatchEulerDiscreteScheduler"
+    assert all(one["label"] for one in listed)
+
+
+def test_a_checkpoint_that_is_put_into_its_folder_is_listed_without_a_restart(web: TestClient, remote: Studio) -> None:
+    before = len(web.get("/api/v1/models").json()["models"])
+    path = remote.settings.models_file
+    path.write_text(path.read_text(encoding="utf-8").replace("acme/tiny", "acme/other", 1), encoding="utf-8")
+    listed = [model["id"] for model in web.get("/api/v1/models").json()["models"]]
+    assert (len(listed), "acme/other" in listed) == (before, True)

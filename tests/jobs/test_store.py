@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ErrorInfo, NotFound
+from pipeline.jobs.state import Status
 from pipeline.jobs.store import JobStore
 from pipeline.request import GenerationRequest
 
@@ -69,6 +70,19 @@ def test_the_newest_jobs_come_first_and_can_be_one_clients() -> None:
     assert [row.id for row in store.newest("ann", 9)] == ["c", "a"]
 
 
+def test_jobs_are_found_and_counted_by_where_they_stand() -> None:
+    store = JobStore(None)
+    for job_id, client in zip("abcd", ("ann", "ben", "ann", "ann"), strict=True):
+        add(store, job_id, client)
+    store.end("a", "finished")
+    store.end("c", "cancelled")
+    ended: tuple[Status, ...] = ("finished", "cancelled")
+    assert [row.id for row in store.newest(None, 9, statuses=ended)] == ["c", "a"]
+    assert [row.id for row in store.newest(None, 2, offset=1)] == ["c", "b"]
+    assert [row.id for row in store.newest("ben", 9, statuses=ended)] == []
+    assert (store.count(None), store.count("ann"), store.count("ann", ended), store.count("eve")) == (4, 3, 2, 0)
+
+
 def test_what_unfinished_jobs_bring_along_is_told() -> None:
     store, names = JobStore(None), [f"{letter * 64}-64x48" for letter in "abc"]
     for name in names:
@@ -114,6 +128,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from pipeline.errors import OutputUnwritable
+from pipeline.jobs.state import Status
 from pipeline.jobs.store import JobStore
 from pipeline.request import GenerationRequest
 

@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
-from app import set_up_the_server
+from api.serving import set_up_the_server
 from tests.conftest import tiny_settings
 from tests.ui.conftest import PATIENCE_MS, ROOT, Server, settled, start, stop
 
