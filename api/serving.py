@@ -21,6 +21,7 @@ from pipeline.settings import Settings
 from pipeline.studio import Studio
 
 SHUTDOWN_SECONDS = 5
+_EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104 - not bound, only understood
 
 
 class PlainRefusal:
@@ -50,9 +51,11 @@ def furnish(app: FastAPI) -> None:
 def running_studio(app: FastAPI, settings: Settings | None = None) -> Iterator[Studio]:
     """The one studio of the server's life, held by `app`; it runs the stored queue of its folder. Raises as `Studio`
     does."""
-    set_up_the_server()
+    server = set_up_the_server()
     with Studio(settings, persistent=True) as studio:
         app.state.studio = studio
+        if server is not None:
+            studio.announce(_address(server))
         threading.Thread(target=_tell_the_terminal, args=(studio,), daemon=True).start()
         yield studio
 
@@ -65,13 +68,22 @@ def _tell_the_terminal(studio: Studio) -> None:
     sys.stdout.write("".join(f"  {line}\n" for line in lines))
 
 
-def set_up_the_server() -> None:
+def set_up_the_server() -> uvicorn.Server | None:
     """What uvicorn lacks as it is started: a deadline for its end, since by default it waits for as long as a browser
-    keeps a stream open, and answers that go out at once."""
+    keeps a stream open, and answers that go out at once. Returns the server, if it is uvicorn's."""
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if isinstance(server, uvicorn.Server):
-        server.config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
-        server.config.http_protocol_class = _at_once(server.config.http_protocol_class)
+    if not isinstance(server, uvicorn.Server):
+        return None
+    server.config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+    server.config.http_protocol_class = _at_once(server.config.http_protocol_class)
+    return server
+
+
+def _address(server: uvicorn.Server) -> str:
+    """Where programs of this machine reach it."""
+    host = server.config.host
+    name = "127.0.0.1" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
+    return f"{'https' if server.config.is_ssl else 'http'}://{name}:{server.config.port}"
 
 
 def _at_once(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:

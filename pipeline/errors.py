@@ -12,6 +12,8 @@
     ├── OutOfMemory           the device ran out of memory while loading or generating
     ├── OutputUnwritable      the outputs folder cannot take the picture
     ├── FolderInUse           another studio already runs the queue of this folder
+    ├── AddressInUse          another program listens where the studio was to
+    ├── StudioUnreachable     the studio that runs here does not answer, or not to us
     ├── WorkerDied            the process that generates ended in the middle of a job
     ├── JobCancelled          somebody cancelled the job whose result was awaited
     └── EngineFailed          anything else that went wrong while generating
@@ -108,6 +110,14 @@ class FolderInUse(DarkroomError):
     code = "folder_in_use"
 
 
+class AddressInUse(DarkroomError):
+    code = "address_in_use"
+
+
+class StudioUnreachable(DarkroomError):
+    code = "studio_unreachable"
+
+
 class WorkerDied(DarkroomError):
     code = "worker_died"
 
@@ -134,6 +144,8 @@ _BY_CODE: dict[str, type[DarkroomError]] = {
         OutOfMemory,
         OutputUnwritable,
         FolderInUse,
+        AddressInUse,
+        StudioUnreachable,
         WorkerDied,
         JobCancelled,
         EngineFailed,

@@ -72,7 +72,7 @@ class Studio:
         self.gallery = Gallery(self.settings.outputs, self.settings.database)
         self.inputs = InputStore(self.settings.data_folder / "inputs")
         self.desk = Desk(self.inputs, self.settings.max_input_pixels, self.gallery.png)
-        self._lock = claim(self.settings) if persistent else None
+        self._claim = claim(self.settings) if persistent else None
         self._store = JobStore(self.settings.database if persistent else None)
         self._dispatcher = Dispatcher(
             self._store,
@@ -99,21 +99,26 @@ class Studio:
         if not self._started:
             self._started = True
             self._dispatcher.start()
-            if self._lock is not None:
+            if self._claim is not None:
                 self.comparisons.take_up()
                 # Jobs first: one that ends meanwhile is found among the pictures.
                 self.inputs.clean(self._store.input_ids() | self.gallery.input_ids())
 
+    def announce(self, url: str) -> None:
+        """Tell the commands of this machine where a persistent studio answers, so that they use it."""
+        if self._claim is not None:
+            self._claim.announce(url)
+
     def close(self) -> None:
         """Stop the workers. A persistent studio finds its unfinished jobs again at the next start; those of a
         private one are cancelled."""
-        self._dispatcher.close(keep=self._lock is not None)
+        self._dispatcher.close(keep=self._claim is not None)
         self._dispatcher.log.close()
         self._store.close()
         self.gallery.close()
         self.models.close()
-        if self._lock is not None:
-            self._lock.release()
+        if self._claim is not None:
+            self._claim.release()
 
     # -- pictures -----------------------------------------------------------------------------------------------
 
@@ -151,16 +156,17 @@ class Studio:
         Raises as `submit` and `Job.result` do, and `NotFound` before any work when a picture that somebody brought
         along is not kept any more.
         """
-        chain = lineage.to_make(recipe, self.inputs.has)
-        image = chain[0].image
-        for before in chain[:-1]:
-            job = self.submit(before.to_request(image=image), client=client)
+
+        def submit(request: GenerationRequest) -> Job:
+            job = self.submit(request, client=client)
             watch(job)
-            [made] = job.result()
-            image = self.desk.take(made).id
-        job = self.submit(recipe.to_request(image=image), client=client)
-        watch(job)
-        return job
+            return job
+
+        def make(request: GenerationRequest) -> str:
+            [made] = submit(request).result()
+            return self.desk.take(made).id
+
+        return submit(lineage.prepared(recipe, self.inputs.has, make))
 
     def rerun(
         self,
@@ -280,6 +286,10 @@ class Studio:
         """Process ids of the workers."""
         return self._dispatcher.crew.pids
 
+    def record(self, name: str | None) -> ModelRecord:
+        """The model that `name` means, or the default. Raises `UnknownModel`."""
+        return self.models.find(name) if name else self.default.record
+
     def plan(self, request: GenerationRequest) -> Plan:
         """Whether `request` fits this machine, how it would run, and what it takes; nothing is loaded or fetched.
 
@@ -308,7 +318,7 @@ class Studio:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _record(self, request: GenerationRequest) -> ModelRecord:
-        return self.models.find(request.model) if request.model else self.default.record
+        return self.record(request.model)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

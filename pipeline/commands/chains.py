@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipeline.commands.completion import suggest_chains
 from pipeline.commands.display import print_json, print_table
 from pipeline.commands.options import Json, open_studio, recipe_in
 from pipeline.errors import InvalidRequest
 
 app = typer.Typer(help="Several models in a row, kept under a name for `generate --chain`.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="NAME")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=suggest_chains)]
 _KEYS = {
     "strength": "strength",
     "steps": "num_inference_steps",

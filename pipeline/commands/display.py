@@ -19,6 +19,8 @@ from pipeline.events import Event, Fetching, Loading, Quantized, Queued, Saved, 
 if TYPE_CHECKING:
     from pipeline.models.files.fetch import FetchState
 
+_PROMPT_CHARACTERS = 60
+
 
 class Display:
     """One line of progress on stderr, if that is a terminal."""
@@ -47,6 +49,10 @@ class Display:
         """Something to know that changes nothing; left out where nobody watches."""
         if self.console.is_terminal:
             self.console.print(f"[dim]{escape(sentence)}[/]")
+
+    def fail(self, sentence: str) -> None:
+        """Something that went wrong while the rest goes on."""
+        self.console.print(f"[red]Error:[/] {escape(sentence)}")
 
     def now(self, what: str, done: int = 0, total: int | None = None) -> None:
         """What goes on, and how far it is."""
@@ -104,14 +110,19 @@ class JobDisplay(Display):
         self.images[image.id] = image
         self.pause()
         if image.path is None:
-            self.console.print(f"[red]Error:[/] {escape(image.unsaved)}")
+            self.fail(image.unsaved)
         if self._as_json:
-            recipe = image.recipe.model_dump(mode="json")
-            path = str(image.path) if image.path else None
-            print_json({"path": path, "seed": image.seed, "sha256": image.recipe.sha256, "recipe": recipe})
+            print_json(facts(image))
         elif image.path is not None:
             typer.echo(image.path)
         self.resume()
+
+
+def facts(image: SavedImage) -> dict[str, Any]:
+    """A picture as `--json` prints it."""
+    recipe = image.recipe.model_dump(mode="json")
+    path = str(image.path) if image.path else None
+    return {"path": path, "seed": image.seed, "sha256": image.recipe.sha256, "recipe": recipe}
 
 
 def _told(quantized: Quantized) -> str:
@@ -148,6 +159,12 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,.0f}" if isinstance(value, float) and value >= 1e4 else str(value)
+
+
+def short(prompt: str) -> str:
+    """A prompt that fits a line of a table."""
+    line = " ".join(prompt.split())
+    return line if len(line) <= _PROMPT_CHARACTERS else f"{line[: _PROMPT_CHARACTERS - 1]}…"
 
 
 def print_json(value: Any) -> None:

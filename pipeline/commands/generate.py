@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.commands.chains import stage
+from pipeline.commands.completion import suggest_chains
 from pipeline.commands.display import JobDisplay
+from pipeline.commands.follow import follow
 from pipeline.commands.options import (
     UPSCALER,
+    Alone,
     Canny,
     Json,
     components,
     control,
+    find_studio,
     lora,
     margins,
-    open_studio,
     option,
     upscale,
     with_edges,
 )
-from pipeline.errors import DarkroomError
-from pipeline.events import LAST, Event, Failed
+from pipeline.commands.prompts import make_each, read_prompts
+from pipeline.errors import InvalidRequest
 from pipeline.inputs import Area, Fit
 from pipeline.request import GenerationRequest, Offload, Quantization, parse_request
 
-if TYPE_CHECKING:
-    from pipeline.jobs.job import Job
-
 
 def generate(
-    prompt: Annotated[str, typer.Argument(help=GenerationRequest.model_fields["prompt"].description)],
+    prompt: Annotated[str | None, typer.Argument(help=GenerationRequest.model_fields["prompt"].description)] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A text file with a prompt on each line, instead of one; - is stdin."),
+    ] = None,
     model: Annotated[str | None, option("model")] = None,
     steps: Annotated[int | None, option("num_inference_steps")] = None,
     guidance: Annotated[float | None, option("guidance_scale")] = None,
+    scheduler: Annotated[str | None, option("scheduler")] = None,
     seed: Annotated[int, option("seed")] = -1,
     width: Annotated[int | None, option("width")] = None,
     height: Annotated[int | None, option("height")] = None,
@@ -60,17 +65,25 @@ def generate(
     upscaler: Annotated[str | None, UPSCALER] = None,
     then: Annotated[list[str] | None, option("then")] = None,
     chain: Annotated[
-        str | None, typer.Option(help="A kept chain: its settings, as far as nothing else is said.")
+        str | None,
+        typer.Option(
+            help="A kept chain: its settings, as far as nothing else is said.",
+            metavar="NAME",
+            autocompletion=suggest_chains,
+        ),
     ] = None,
+    alone: Alone = False,
     as_json: Json = False,
 ) -> None:
     """Make pictures and print where they are; with --json one object per picture: path, seed, sha256, recipe."""
+    if (prompt is None) is (prompts is None):
+        raise InvalidRequest("One prompt is needed, or a file of prompts.", "Give a PROMPT, or --prompts FILE.")
     fields: dict[str, Any] = {
-        "prompt": prompt,
         "negative_prompt": negative,
         "model": model,
         "num_inference_steps": steps,
         "guidance_scale": guidance,
+        "scheduler": scheduler,
         "width": width,
         "height": height,
         "seed": seed,
@@ -91,41 +104,26 @@ def generate(
         "upscale": upscale(enlarge, upscaler),
         "then": [stage(text) for text in then or []],
     }
-    with closing(open_studio()) as studio, JobDisplay(as_json) as display:
+    with closing(find_studio(alone)) as studio, JobDisplay(as_json) as display:
         given = with_edges(fields, studio) if canny else fields
         said = _said(studio.desk.named(given))
-        request = studio.chains.find(chain).begun_with(**said) if chain else parse_request(**said)
-        if request.model is None:
+        request_of = studio.chains.find(chain).begun_with if chain else parse_request
+        if model is None and chain is None:
             display.note(studio.default.reason)
-        follow(studio.submit(request, client="shell"), display)
-    if any(image.path is None for image in display.images.values()):
+
+        def make(words: str) -> None:
+            follow(studio.submit(request_of(prompt=words, **said), client="shell"), display)
+
+        if prompts is not None:
+            complete = make_each(read_prompts(prompts), make, display)
+        else:
+            make(str(prompt))
+            complete = True
+    if not complete or any(image.path is None for image in display.images.values()):
         raise typer.Exit(1)
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
     """Those that are not as they come."""
     usual = GenerationRequest.model_construct(prompt="").model_dump()
-    return {name: value for name, value in fields.items() if name == "prompt" or value not in (usual[name], [])}
-
-
-def follow(job: Job, display: JobDisplay) -> None:
-    """Show the job to its end; Ctrl-C cancels it and keeps the pictures that are finished."""
-    display.count = job.state.request.num_pictures
-    try:
-        last = _show_all(job, display)
-    except KeyboardInterrupt:
-        resumable = " What is downloaded stays; the next call goes on from there." if display.fetching else ""
-        display.note(f"Stopping …{resumable}")
-        job.cancel()
-        _show_all(job, display)
-        raise typer.Exit(130) from None
-    if isinstance(last, Failed):
-        raise DarkroomError.from_info(last.error)
-
-
-def _show_all(job: Job, display: JobDisplay) -> Event:
-    for event in job.events():
-        display.show(event)
-        if isinstance(event, LAST):
-            return event
-    raise RuntimeError("A job's events end with its last one.")
+    return {name: value for name, value in fields.items() if value not in (usual[name], [])}

@@ -6,17 +6,20 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from pipeline.errors import InvalidRequest
+from pipeline.commands.completion import SUGGESTED, suggest_models, suggest_upscalers
+from pipeline.errors import InvalidRequest, OutputUnwritable
 from pipeline.inputs import Margins, Upscale
 from pipeline.request import GenerationRequest, LoraUse, Quantization
 
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
+    from pipeline.remote.studio import RemoteStudio
     from pipeline.studio import Studio
 
 OPTIONS = {
@@ -24,6 +27,7 @@ OPTIONS = {
     "model": "--model",
     "num_inference_steps": "--steps",
     "guidance_scale": "--guidance",
+    "scheduler": "--scheduler",
     "seed": "--seed",
     "width": "--width",
     "height": "--height",
@@ -65,16 +69,28 @@ _CONTROL = re.compile(r"(?P<net>[^=]+)=(?P<file>.+?)(:(?P<scale>[0-9.]+)(:(?P<st
 def option(field: str) -> Any:
     """An option that describes itself as the request's field does."""
     return typer.Option(
-        OPTIONS[field], help=GenerationRequest.model_fields[field].description, metavar=METAVARS.get(field)
+        OPTIONS[field],
+        help=GenerationRequest.model_fields[field].description,
+        metavar=METAVARS.get(field),
+        autocompletion=SUGGESTED.get(field),
     )
 
 
-UPSCALER = typer.Option("--upscaler", help=Upscale.model_fields["upscaler"].description, metavar="NAME")
+UPSCALER = typer.Option(
+    "--upscaler",
+    help=Upscale.model_fields["upscaler"].description,
+    metavar="NAME",
+    autocompletion=suggest_upscalers,
+)
 Canny = Annotated[
     bool, typer.Option("--canny", help="Find edges in the pictures of --control, which are maps otherwise.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Name = Annotated[str, typer.Argument(metavar="ID", help="Registry id or a unique short form of it.")]
+Alone = Annotated[bool, typer.Option("--alone", help="With an engine of its own, also while a studio runs.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Registry id or a unique short form of it.", autocompletion=suggest_models),
+]
 
 
 def lora(text: str) -> LoraUse:
@@ -119,10 +135,10 @@ def control(text: str) -> dict[str, Any]:
     return {"net": match["net"], "image": Path(match["file"]), **numbers}
 
 
-def with_edges(fields: dict[str, Any], studio: Studio) -> dict[str, Any]:
+def with_edges(fields: dict[str, Any], studio: Studio | RemoteStudio) -> dict[str, Any]:
     """`fields` of a request with the edges of the pictures of its `controls` in their place, found at the size that
     will be drawn. Raises as `Desk.take_edges` does, and `UnknownModel`."""
-    record = studio.models.find(fields["model"]) if fields["model"] else studio.default.record
+    record = studio.record(fields["model"])
     size = fields["width"] or record.size.native[0], fields["height"] or record.size.native[1]
     maps = [use | {"image": studio.desk.take_edges(use["image"], size=size).id} for use in fields["controls"]]
     return fields | {"controls": maps}
@@ -154,9 +170,48 @@ def recipe_in(file: Path) -> Recipe:
     return recipe
 
 
+def check_new(path: Path) -> None:
+    """Raise `InvalidRequest` for a file that is there, before any work is done for it."""
+    if path.exists():
+        raise InvalidRequest(f"{path} is there already.", "Name another file with --output.")
+
+
+def write_new(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that must not be there yet. Raises `InvalidRequest` and `OutputUnwritable`."""
+    try:
+        with path.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+    except FileExistsError:
+        raise InvalidRequest(f"{path} is there already.", "Name another file with --output.") from None
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}."
+        raise OutputUnwritable(message, "Name another file with --output.") from None
+
+
 def open_studio() -> Studio:
     """A studio that starts no worker before there is a job, and then one that loads only what the job needs."""
     from pipeline.settings import read_settings
     from pipeline.studio import Studio
 
     return Studio(read_settings().model_copy(update={"preload": False, "workers": 1}))
+
+
+def running_studio() -> RemoteStudio | None:
+    """The studio that runs in the outputs folder, if one does."""
+    from pipeline.jobs.claim import address
+    from pipeline.settings import read_settings
+
+    settings = read_settings()
+    url = address(settings)
+    if url is None:
+        return None
+    from pipeline.remote.studio import RemoteStudio
+
+    return RemoteStudio(url, settings)
+
+
+def find_studio(alone: bool) -> Studio | RemoteStudio:
+    """Who makes the pictures: the studio that runs, which has its model loaded, or else one of our own; always that
+    when `alone`."""
+    return (None if alone else running_studio()) or open_studio()

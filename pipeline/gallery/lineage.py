@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pipeline.errors import NotFound
 from pipeline.recipe import Recipe
+from pipeline.request import GenerationRequest
 
 DEPTH = 8
 """Recipes before its own that a picture carries at most; each takes a few kilobytes."""
@@ -41,6 +42,16 @@ def to_make(recipe: Recipe, has: Callable[[str], bool]) -> tuple[Recipe, ...]:
         if not all(has(use.image) for use in one.controls):
             raise NotFound("The map of a picture of this chain is not kept here.", _REMEDY, field="controls")
     return tuple(wanted)
+
+
+def prepared(recipe: Recipe, has: Callable[[str], bool], make: Callable[[GenerationRequest], str]) -> GenerationRequest:
+    """The request that makes the picture of `recipe` again. Those before it that are not kept are made first, by
+    `make`, which gives the name of what it made. Raises as `to_make` and `make` do."""
+    chain = to_make(recipe, has)
+    image = chain[0].image
+    for before in chain[:-1]:
+        image = make(before.to_request(image=image))
+    return recipe.to_request(image=image)
 
 
 def _shortened(recipe: Recipe, depth: int) -> Recipe:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from pydantic import TypeAdapter
 
-from pipeline.errors import EngineFailed, InvalidRequest
+from pipeline.errors import EngineFailed, InvalidRequest, UnknownModel
 from pipeline.models import cache
 from pipeline.models.cache import CacheEntry
 from pipeline.models.checker import Checker, CheckState
@@ -70,8 +70,13 @@ class Library:
         return plan_for(record, request, hardware, self.records, beside)
 
     def find(self, name: str) -> ModelRecord:
-        """The record that `name` means: an id, or a unique short form of one. Raises `UnknownModel`."""
-        return self.registry.find(name)
+        """The record that `name` means: an id, or a unique short form of one. Raises `UnknownModel`, and not before the
+        records were read anew: a command may have added it in another process."""
+        try:
+            return self.registry.find(name)
+        except UnknownModel:
+            self.refresh()
+            return self.registry.find(name)
 
     def refresh(self) -> None:
         """Read the records anew: the file of one's own ones, and the folder of checkpoints."""

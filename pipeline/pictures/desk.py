@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from PIL import Image
 
@@ -29,6 +29,25 @@ class Taken(NamedTuple):
     height: int
     notes: tuple[str, ...] = ()
     """A sentence for each thing that was done to it."""
+
+
+class Takes(Protocol):
+    """Whoever takes pictures in."""
+
+    def take(self, source: Source) -> Taken: ...
+    def take_mask(self, source: Source) -> Taken: ...
+
+
+def named(fields: Mapping[str, Any], desk: Takes) -> dict[str, Any]:
+    """The fields of a request, where `image`, `mask` and the `image` of each of the `controls` may be pictures instead
+    of ids; `desk` takes them in."""
+    found = dict(fields)
+    for name, take in (("image", desk.take), ("mask", desk.take_mask)):
+        if isinstance(found.get(name), Source):
+            found[name] = _naming(name, take, found[name]).id
+    if isinstance(found.get("controls"), Iterable):
+        found["controls"] = [_control(use, desk) for use in found["controls"]]
+    return found
 
 
 class Desk:
@@ -63,15 +82,8 @@ class Desk:
         return Taken(self.store.put(edges), *edges.size, decoded.notes)
 
     def named(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a request, where `image`, `mask` and the `image` of each of the `controls` may be pictures
-        instead of ids."""
-        found = dict(fields)
-        for name, take in (("image", self.take), ("mask", self.take_mask)):
-            if isinstance(found.get(name), Source):
-                found[name] = _naming(name, take, found[name]).id
-        if isinstance(found.get("controls"), Iterable):
-            found["controls"] = [self._control(use) for use in found["controls"]]
-        return found
+        """As the function of that name, with this desk."""
+        return named(fields, self)
 
     def check(self, request: GenerationRequest) -> None:
         """Raise `NotFound` for a picture of `request` that is not here, `InvalidRequest` for a mask that cannot be
@@ -95,12 +107,6 @@ class Desk:
     def _keep(self, decoded: Decoded) -> Taken:
         return Taken(self.store.put(decoded.image), *decoded.image.size, decoded.notes)
 
-    def _control(self, use: Any) -> Any:
-        """A use of a ControlNet that names its map by the id."""
-        if isinstance(use, Mapping) and isinstance(use.get("image"), Source):
-            return {**use, "image": _naming("controls", self.take, use["image"]).id}
-        return use
-
     def _check_mask(self, name: str) -> None:
         least, most = black_and_white(self.store.get(name)).getextrema()
         if most == 0:
@@ -115,11 +121,23 @@ class Desk:
             return source
         if isinstance(source, SavedImage):
             return self._png(source.id)
-        try:
-            return source.read_bytes()
-        except OSError as error:
-            message = f"{source} cannot be read: {error.strerror}."
-            raise InvalidRequest(message, "Check its name and that it may be read.", field="image") from None
+        return read_file(source)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a picture's file. Raises `InvalidRequest` for one that cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}."
+        raise InvalidRequest(message, "Check its name and that it may be read.", field="image") from None
+
+
+def _control(use: Any, desk: Takes) -> Any:
+    """A use of a ControlNet that names its map by the id."""
+    if isinstance(use, Mapping) and isinstance(use.get("image"), Source):
+        return {**use, "image": _naming("controls", desk.take, use["image"]).id}
+    return use
 
 
 def _naming(field: str, take: Callable[[Source], Taken], source: Source) -> Taken:

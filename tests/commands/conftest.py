@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from pipeline.__main__ import main
@@ -69,10 +70,29 @@ def hub(
         yield hub
 
 
-def start(environment: dict[str, str], *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+def start(
+    environment: dict[str, str], *arguments: str, stderr: int = subprocess.PIPE, stdin: int | None = None
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipeline", *arguments]
     variables = os.environ | environment | {"COLUMNS": "120"}
-    return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
+
+
+@contextlib.contextmanager
+def serve(environment: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A studio that runs the queue of the folder on a free port, and its address, once it answers there."""
+    process = start(environment, "serve", "--port", "0", *arguments)
+    try:
+        first = process.stdout.readline()
+        found = re.search(r"http://[\d.]+:\d+", first)
+        assert found, first + process.communicate()[1]
+        httpx2.get(f"{found[0]}/healthz", timeout=300).raise_for_status()
+        yield process, found[0]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def read_terminal(terminal: int) -> str:

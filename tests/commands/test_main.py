@@ -1,11 +1,16 @@
 """The command line as a whole: how it starts, what it refuses, how it fails."""
 
 import os
+import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from typer.main import get_command
 
+from pipeline.__main__ import app
+from pipeline.commands.examples import EXAMPLES, PROGRAM
 from tests.commands.conftest import ROOT
 
 
@@ -29,6 +34,15 @@ from tests.commands.conftest import ROOT
         (["models", "plan", "tiny", "--width", "0"], "--width: "),
         (["models", "check"], "Name one, or give --all."),
         (["models", "check", "tiny", "--all"], "Name one, or give --all."),
+        (["generate", "x", "--prompts", "prompts.txt"], "One prompt is needed, or a file of prompts."),
+        (
+            ["generate", "--prompts", "nowhere.txt"],
+            "The prompts in nowhere.txt cannot be read: No such file or directory.",
+        ),
+        (["generate", "--prompts", __file__, "--model", "nope"], "--model: There is no model named “nope”."),
+        (["compare", "x", "--columns", "size=1,2"], "“size=1,2” is no setting with values."),
+        (["compare", "x", "--columns", "steps=1,many"], "Steps cannot be 'many'."),
+        (["gallery", "list", "--since", "yesterday"], "yesterday"),
         (["conjure"], "conjure"),
     ],
 )
@@ -56,7 +70,7 @@ def test_settings_that_cannot_be_read_are_one_clear_line(shell, monkeypatch, env
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["generate"], ["doctor"], ["models"], ["models", "cache"]])
+@pytest.mark.parametrize("arguments", [[], ["generate"], ["serve"], ["jobs", "list"], ["gallery", "list"]])
 def test_help_loads_neither_torch_nor_the_studio(arguments, tmp_path):
     script = (
         "import sys; from pipeline.__main__ import app\n"
@@ -69,6 +83,32 @@ def test_help_loads_neither_torch_nor_the_studio(arguments, tmp_path):
     out = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_that_of_the_project(shell):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert shell("--version") == (0, f"Darkroom {version}\n", "")
+
+
+def commands(app, above=()):
+    """Each command with the words that call it."""
+    for name, command in app.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+        else:
+            yield (*above, name), command
+
+
+def test_the_help_of_every_command_has_examples_that_it_takes():
+    found = dict(commands(get_command(app)))
+    assert {tuple(name.split()) for name in EXAMPLES} == set(found)
+    for name, command in found.items():
+        for example in EXAMPLES[" ".join(name)]:
+            assert f"{PROGRAM} {example}" in command.epilog
+            words = shlex.split(example.partition(" >> ")[0])
+            assert words[: len(name)] == list(name)
+            options = {option for param in command.params for option in param.opts}
+            assert {word for word in words if word.startswith("--")} <= options
 
 
 def test_a_missing_package_is_one_clear_line(tmp_path):

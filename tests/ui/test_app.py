@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
 from api.serving import set_up_the_server
+from pipeline.jobs import claim
 from tests.conftest import tiny_settings
 from tests.ui.conftest import PATIENCE_MS, ROOT, Server, settled, start, stop
 
@@ -84,7 +85,9 @@ def test_the_terminal_is_told_which_model_runs_and_what_computes(page: Page, ser
 
 
 def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    server = start(tiny_settings(tmp_path, tiny_checkpoint))
+    settings = tiny_settings(tmp_path, tiny_checkpoint)
+    server = start(settings)
+    assert claim.address(settings) == server.url.replace("localhost", "127.0.0.1")
     job = httpx.post(f"{server.url}/api/v1/jobs", json={"prompt": "a boat", "num_inference_steps": 1000}).json()
     workers = psutil.Process(server.process.pid).children(recursive=True)
     with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job['id']}/events", timeout=PATIENCE_MS / 1000) as events:
@@ -92,6 +95,7 @@ def test_the_studio_leaves_when_asked_although_a_browser_listens(tmp_path: Path,
         stop(server)
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert alive == []
+    assert claim.address(settings) is None
 
 
 def visited(answers: Any) -> None:
