@@ -91,6 +91,8 @@ class Recipe(BaseModel):
     upscale: Upscale | None = None
     upscaler: FileUse | None = None
     """The network that enlarged it; None where none did."""
+    detail: FileUse | None = None
+    """The model's own LoRA that took part where the model drew over the enlarged picture."""
     work_size: tuple[int, int] | None = None
     """Width and height that were asked of the model; None where that is the picture's size."""
     origin: Recipe | None = None

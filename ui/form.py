@@ -252,15 +252,10 @@ def _picture(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any]:
     return fields
 
 
-def refines(record: ModelRecord) -> bool:
-    """Whether the model can draw over a picture that was enlarged."""
-    return "image" in record.pipelines and not record.has_one_size
-
-
 def _upscale(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any] | None:
     if form["enlarge"] == 1:
         return None
-    strength = form["refine"] if refines(record) else 0.0
+    strength = form["refine"] if record.draws_over else 0.0
     return {"factor": form["enlarge"], "upscaler": form["upscaler"], "strength": strength}
 
 

@@ -23,10 +23,11 @@ from diffusers import AutoencoderKL
 from pipeline.errors import InvalidRequest
 from pipeline.models.own.extras import check_extras
 from pipeline.models.own.shelf import Shelf, ShelfFile
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import ROOT, ModelRecord
 from pipeline.recipe import FileUse
 from pipeline.request import GenerationRequest
 
+_DETAIL = "detail"
 _digests: dict[tuple[str, int, int], str] = {}
 """Path, time of change and size → SHA-256, so that a file is read once."""
 
@@ -64,6 +65,32 @@ def applied(pipeline: Any, record: ModelRecord, request: GenerationRequest, shel
             _put(pipeline, own)
 
 
+@contextmanager
+def detailed(pipeline: Any, record: ModelRecord, weights: Sequence[float]) -> Iterator[None]:
+    """Hold the record's own LoRA for windows of enlarged pictures in `pipeline`, beside those of the request with these
+    `weights`, while the context lasts."""
+    if not record.detail:
+        yield
+        return
+    names, path = _adapter_names(len(weights)), ROOT / record.detail
+    pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=_DETAIL, local_files_only=True)
+    pipeline.set_adapters([*names, _DETAIL], [*weights, 1.0])
+    try:
+        yield
+    finally:
+        if names:
+            pipeline.delete_adapters(_DETAIL)
+            pipeline.set_adapters(names, list(weights))
+        else:
+            pipeline.unload_lora_weights()
+
+
+def detail_used(record: ModelRecord) -> FileUse | None:
+    """The record's own LoRA for that, as recipes say it."""
+    path = ROOT / record.detail
+    return FileUse(name=path.stem, sha256=sha256_of(path)) if record.detail else None
+
+
 def apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: ModelRecord) -> None:
     """Add the LoRA in each file to `pipeline`, with its weight.
 
@@ -75,7 +102,7 @@ def apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: Mode
 
 
 def _apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: ModelRecord) -> None:
-    names = [f"lora_{place}" for place in range(len(files))]
+    names = _adapter_names(len(files))
     for name, (path, _) in zip(names, files, strict=True):
         try:
             pipeline.load_lora_weights(
@@ -90,6 +117,10 @@ def _apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: Mod
             pipeline.unload_lora_weights()
             raise _unfit(path, record, "none of its layers are in the model")
     pipeline.set_adapters(names, [weight for _, weight in files])
+
+
+def _adapter_names(count: int) -> list[str]:
+    return [f"lora_{place}" for place in range(count)]
 
 
 def replace_vae(pipeline: Any, path: Path, record: ModelRecord) -> None:

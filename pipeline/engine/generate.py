@@ -21,7 +21,7 @@ from PIL import Image
 from pipeline.engine.brush import Brush
 from pipeline.engine.control import followed, used
 from pipeline.engine.enlarge import Enlarger
-from pipeline.engine.extras import Used, applied
+from pipeline.engine.extras import Used, applied, detail_used, detailed
 from pipeline.engine.load import Emit, Loaded
 from pipeline.engine.noise import generator_of
 from pipeline.engine.pace import Pace
@@ -29,7 +29,7 @@ from pipeline.engine.prompts import encoded
 from pipeline.engine.schedulers import scheduler_class
 from pipeline.engine.watch import Watch
 from pipeline.engine.wish import Wish
-from pipeline.engine.work import Work, work_of
+from pipeline.engine.work import Call, Work, work_of
 from pipeline.errors import EngineFailed
 from pipeline.events import Picture, Warned
 from pipeline.models import emphasis
@@ -153,16 +153,27 @@ def _picture(job: _Job, index: int, watch: Watch) -> Picture | None:
 
 def _drawn(job: _Job, watch: Watch, noise: torch.Generator) -> Image.Image | None:
     """The picture after every call; None when the safety checker blanked it in one of them."""
-    work, brush, enlarger = job.work, job.brush, job.enlarger
-    calls = (*work.calls, *work.refining)
-    tiles, picture = enlarger.tiles(work.drawn) if enlarger else 0, work.picture
+    work, enlarger, loaded = job.work, job.enlarger, job.brush.loaded
+    tiles, refining = enlarger.tiles(work.drawn) if enlarger else 0, sum(map(job.brush.steps, work.refining))
+    picture = _after(work.calls, work.picture, job.brush, watch, noise, tiles + refining)
+    if picture is None or enlarger is None:
+        return picture
+    picture = enlarger.enlarged(picture, watch, refining)
+    if not work.refining:
+        return picture
+    with detailed(loaded.pipeline, loaded.record, [use.weight for use in job.request.loras]):
+        return _after(work.refining, picture, job.brush, watch, noise, 0)
+
+
+def _after(
+    calls: Sequence[Call], picture: Image.Image | None, brush: Brush, watch: Watch, noise: torch.Generator, later: int
+) -> Image.Image | None:
+    """`picture` after each of `calls`; None when the safety checker blanked it. What comes then takes `later` steps."""
     for place, call in enumerate(calls, start=1):
-        rest = sum(map(brush.steps, calls[place:]))
-        picture = brush.draw(call, picture, watch, noise, rest + (tiles if place <= len(work.calls) else 0))
+        rest = sum(map(brush.steps, calls[place:])) + later
+        picture = brush.draw(call, picture, watch, noise, rest)
         if picture is None:
             return None
-        if enlarger and place == len(work.calls):
-            picture = enlarger.enlarged(picture, watch, rest)
     return picture
 
 
@@ -194,6 +205,7 @@ def _recipe(job: _Job, index: int, drawn: Image.Image, seconds: float) -> Recipe
         controls=used(request, job.brush.guided),
         **_worked_from(request, job.work, drawn.size),
         upscaler=job.enlarger.used if job.enlarger else None,
+        detail=detail_used(loaded.record) if job.work.refining else None,
         dtype=placement.dtype,
         device=placement.label,
         components=loaded.components,

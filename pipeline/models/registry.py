@@ -126,6 +126,8 @@ class ModelRecord(_Data):
     """Pitfalls, shown to the user."""
     upscaler: str = "lanczos"
     """What makes its pictures larger best; pages offer that first."""
+    detail: str = ""
+    """A LoRA, relative to the checkout, that takes part where the model draws over an enlarged picture."""
     examples: tuple[str, ...] = ()
     """Prompts to begin with, that this model draws well."""
 
@@ -146,6 +148,12 @@ class ModelRecord(_Data):
     def has_one_size(self) -> bool:
         """Whether the model makes only its native size."""
         return self.size.min == self.size.max or len(self.size.shapes) == 1
+
+    @property
+    def draws_over(self) -> bool:
+        """Whether the model can draw over a picture that was enlarged, whose windows each show a part of a scene: that
+        is more than one of a single size was trained for."""
+        return "image" in self.pipelines and (not self.has_one_size or bool(self.detail))
 
     @property
     def local(self) -> Path | None:

@@ -52,7 +52,7 @@ def _check_strength(record: ModelRecord, request: GenerationRequest, strength: f
 def _check_refining(record: ModelRecord) -> None:
     """The enlarged picture is drawn over at its own size, or window by window, each of which shows a part of it."""
     reason = why_not(record, "image")
-    if not reason and record.has_one_size:
+    if not reason and not record.draws_over:
         width, height = record.size.native
         reason = f"{record.name} draws whole pictures of {width} × {height} only and cannot draw over a larger one."
     if reason:

@@ -63,8 +63,13 @@ def _held(recipe: Recipe, name: str) -> str:
 
 
 def _files(then: Recipe, now: Recipe) -> Iterator[str]:
-    pairs = (("LoRA", then.loras, now.loras), ("VAE", _one(then.vae), _one(now.vae)))
-    for kind, before, after in (*pairs, ("upscaler", _one(then.upscaler), _one(now.upscaler))):
+    pairs = (
+        ("LoRA", then.loras, now.loras),
+        ("VAE", _one(then.vae), _one(now.vae)),
+        ("upscaler", _one(then.upscaler), _one(now.upscaler)),
+        ("LoRA for enlarged pictures", _one(then.detail), _one(now.detail)),
+    )
+    for kind, before, after in pairs:
         yield from (f"The {kind} {name} is another file than then." for name in _other(before, after))
     nets = {use.net: use.sha256 for use in now.controls}
     yield from (

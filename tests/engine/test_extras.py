@@ -134,6 +134,18 @@ def test_loras_work_on_quantised_weights_and_leave_nothing_behind(
     assert usual.digests == again.digests != changed.digests
 
 
+def test_a_records_own_lora_takes_part_where_an_enlarged_picture_is_drawn_over_beside_others(
+    models: dict[str, ModelRecord], run: Callable[..., Run], weights: Path
+) -> None:
+    plain, over = models[SD35], {"factor": 2, "strength": 0.5}
+    record = plain.model_copy(update={"detail": str(weights / "loras/neon-sd3.safetensors")})
+    for loras in ([], [("ink-sd3", 0.5)]):
+        usual, detailed = run(plain, loras, upscale=over), run(record, loras, upscale=over)
+        assert detailed.digests != usual.digests
+        assert run(record, loras).digests == run(plain, loras).digests
+        assert [use.name for use in detailed.pictures[0].recipe.loras] == [name for name, _ in loras]
+
+
 def test_the_recipe_names_each_lora_with_weight_and_digest(
     models: dict[str, ModelRecord], run: Callable[..., Run], weights: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.engine import Engine, GenerationCancelled
 from pipeline.errors import InvalidRequest
 from pipeline.events import Event, Picture, Preview, Step
 from pipeline.inputs import Margins
-from pipeline.models.registry import ModelRecord, Registry
+from pipeline.models.registry import ROOT, ModelRecord, Registry
 from pipeline.pictures.store import InputStore
 from pipeline.recipe import Recipe
 from pipeline.request import parse_request
@@ -193,6 +194,19 @@ class TestTheDemo:
         assert (large.recipe.width, large.recipe.height) == (2 * small.recipe.width, 2 * small.recipe.height)
         assert large.recipe.work_size == demo.size.native
         assert large.recipe.to_request().width == small.recipe.width
+
+    def test_a_finished_picture_is_enlarged_and_drawn_over_with_what_was_trained_for_that(
+        self, go: Callable[..., Run], demo: ModelRecord
+    ) -> None:
+        enlarged, over = {"factor": 2}, {"factor": 2, "strength": 0.5}
+        usual, made = go(), go(upscale=over)
+        assert made.digests == go(upscale=over).digests != go(upscale=enlarged).digests
+        assert go().digests == usual.digests
+        recipe = made.pictures[0].recipe
+        assert (recipe.width, recipe.height) == (512, 512)
+        assert recipe.detail is not None
+        assert recipe.detail.sha256 == hashlib.sha256((ROOT / demo.detail).read_bytes()).hexdigest()
+        assert go(upscale=enlarged).pictures[0].recipe.detail is None
 
 
 def test_an_enlarged_picture_is_drawn_over_at_its_new_size_or_window_by_window(

@@ -29,7 +29,6 @@ def refused(model: str, **fields: Any) -> InvalidRequest:
         (KANDINSKY, {"image": PICTURE, "mask": PICTURE}, "cannot repaint or extend a part of a picture", "mask"),
         (KANDINSKY, {"image": PICTURE, "outpaint": {"left": 9}}, "cannot repaint or extend", "outpaint"),
         (PIXART, {"upscale": {"strength": 0.3}}, "cannot work from a picture", "upscale"),
-        ("demo", {"upscale": {"strength": 0.3}}, "draws whole pictures of 256 × 256 only", "upscale"),
         (SDXL, {"image": PICTURE, "strength": 0.01}, "At strength 0.01 none of 40 steps would be run", "strength"),
         (SDXL, {"upscale": {"strength": 0.02}, "num_inference_steps": 9}, "none of 9 steps", "upscale"),
         ("sdxl-turbo", {"image": PICTURE, "num_inference_steps": 1}, "At strength 0.6 none of 1 steps", "strength"),
@@ -40,6 +39,13 @@ def test_what_cannot_be_is_refused_with_its_field(model: str, fields: dict[str, 
     assert words in error.info.message
     assert error.info.field == field
     assert error.info.remedy
+
+
+def test_a_model_of_one_size_draws_over_nothing_unless_it_was_trained_for_windows() -> None:
+    record, request = SHIPPED.find("demo"), parse_request(prompt="x", upscale={"strength": 0.3})
+    check(record, request)
+    with pytest.raises(InvalidRequest, match="draws whole pictures of 256 × 256 only"):
+        check(record.model_copy(update={"detail": ""}), request)
 
 
 @pytest.mark.parametrize("steps", range(1, 41))

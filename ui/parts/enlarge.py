@@ -32,7 +32,7 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         if state.enlarge > 1:
             choice(studio, record, "upscaler")
             _becomes(record)
-        if state.enlarge > 1 and form.refines(record):
+        if state.enlarge > 1 and record.draws_over:
             advice = "How much the model draws over afterwards at the new size, which brings detail; 0 is nothing."
             st.slider("Refine", 0.0, 0.6, step=0.05, key="refine", help=advice, **KEEP)
     problems.under("upscale")
