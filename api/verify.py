@@ -26,8 +26,9 @@ async def verdict(request: Request, studio: StudioDep) -> Verdict:
 async def start(image_id: str, studio: StudioDep, client: ClientDep, response: Response) -> Rerun:
     """Make a picture again from its recipe, to compare the two: `job` can be followed and cancelled like any other, and
     the verdict is found with GET. While it is under way, the same once more changes nothing."""
+    begun = await in_thread(studio.reruns.start, image_id, client=client)
     response.headers["Location"] = f"{router.prefix}/images/{image_id}/rerun"
-    return await in_thread(studio.reruns.start, image_id, client=client)
+    return begun
 
 
 @router.get("/images/{image_id}/rerun")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pipeline.compare.state import ComparisonState
     from pipeline.doctor import Check
     from pipeline.errors import (
+        AddressInUse,
         BadSettings,
+        Busy,
         DarkroomError,
         DependencyMissing,
         EngineFailed,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         OutOfMemory,
         OutputUnwritable,
         QueueFull,
+        StudioUnreachable,
         UnknownModel,
         WorkerDied,
     )
@@ -65,9 +68,9 @@ _NAMES = {
     "compare.grid": "Axis Comparison",
     "compare.state": "ComparisonState",
     "doctor": "Check",
-    "errors": "BadSettings DarkroomError DependencyMissing EngineFailed ErrorInfo FolderInUse InvalidRequest "
-    "JobCancelled ModelUnavailable NotFound OutOfMemory OutputUnwritable QueueFull UnknownModel "
-    "WorkerDied",
+    "errors": "AddressInUse BadSettings Busy DarkroomError DependencyMissing EngineFailed ErrorInfo FolderInUse "
+    "InvalidRequest JobCancelled ModelUnavailable NotFound OutOfMemory OutputUnwritable QueueFull StudioUnreachable "
+    "UnknownModel WorkerDied",
     "estimate": "Estimate",
     "events": "Cancelled Event Failed Fetching Finished Loading Preview Quantized Queued Saved SavedImage Step Warned",
     "gallery.metadata": "read_recipe",
@@ -86,8 +89,10 @@ _NAMES = {
 """The public names in each module."""
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 __all__ = [
+    "AddressInUse",
     "Axis",
     "BadSettings",
+    "Busy",
     "Cancelled",
     "Chain",
     "Check",
@@ -133,6 +138,7 @@ __all__ = [
     "Stage",
     "Step",
     "Studio",
+    "StudioUnreachable",
     "UnknownModel",
     "Upscale",
     "Warned",

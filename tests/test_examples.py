@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def run(name: str, **given: Any) -> None:
     main = import_module(f"docs.examples.{name}").main
     done = main(*(given[wanted] for wanted in inspect.signature(main).parameters))
     if inspect.iscoroutine(done):
-        asyncio.run(done)
+        # On a thread of its own: Playwright leaves an event loop running on this one.
+        with ThreadPoolExecutor() as threads:
+            threads.submit(asyncio.run, done).result()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

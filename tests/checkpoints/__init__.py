@@ -100,8 +100,9 @@ _QUICK: dict[str, dict[str, Any]] = {
 
 
 def record_for(folder: Path, like: str = "demo", **changes: Any) -> ModelRecord:
-    """The registry's record of `like` with `folder` as its source, 64 × 64 pixels, and `changes` applied."""
-    base = Registry.read().find(like).model_dump()
+    """The registry's record of `like` with `folder` as its source, 64 × 64 pixels, without the LoRA that fits the real
+    one alone, and `changes` applied."""
+    base = Registry.read().find(like).model_dump() | {"detail": ""}
     size = {"native": (64, 64), "multiple": 16, "min": 64, "max": 256}
     return ModelRecord.model_validate(base | {"source": str(folder), "size": size} | changes)
 
@@ -120,5 +121,5 @@ def family_record(family: str, folder: Path, **changes: Any) -> ModelRecord:
     size = {"native": (side, side), "multiple": multiple, "min": side, "max": 256}
     arguments = registered.arguments | _QUICK.get(family, {})
     return ModelRecord.model_validate(
-        registered.model_dump() | where | {"size": size, "arguments": arguments} | changes
+        registered.model_dump() | where | {"size": size, "arguments": arguments, "detail": ""} | changes
     )

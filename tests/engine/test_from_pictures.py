@@ -195,18 +195,23 @@ class TestTheDemo:
         assert large.recipe.work_size == demo.size.native
         assert large.recipe.to_request().width == small.recipe.width
 
-    def test_a_finished_picture_is_enlarged_and_drawn_over_with_what_was_trained_for_that(
-        self, go: Callable[..., Run], demo: ModelRecord
-    ) -> None:
-        enlarged, over = {"factor": 2}, {"factor": 2, "strength": 0.5}
-        usual, made = go(), go(upscale=over)
-        assert made.digests == go(upscale=over).digests != go(upscale=enlarged).digests
-        assert go().digests == usual.digests
-        recipe = made.pictures[0].recipe
-        assert (recipe.width, recipe.height) == (512, 512)
-        assert recipe.detail is not None
-        assert recipe.detail.sha256 == hashlib.sha256((ROOT / demo.detail).read_bytes()).hexdigest()
-        assert go(upscale=enlarged).pictures[0].recipe.detail is None
+
+def test_the_demo_draws_over_an_enlarged_picture_with_what_was_trained_for_that(engine: Engine) -> None:
+    record = Registry.read().find("demo")
+
+    def make(**fields: Any) -> Picture:
+        request = parse_request(prompt="a red house", seed=7, num_inference_steps=4, **fields)
+        [made] = engine.generate(request, record, [0], lambda _: None, lambda: False)
+        return made
+
+    usual, enlarged = make(), make(upscale={"factor": 2})
+    over, again = (make(upscale={"factor": 2, "strength": 0.5}) for _ in range(2))
+    assert over.rgb == again.rgb != enlarged.rgb
+    assert make().rgb == usual.rgb
+    assert (over.recipe.width, over.recipe.height) == (512, 512)
+    assert over.recipe.detail is not None
+    assert over.recipe.detail.sha256 == hashlib.sha256((ROOT / record.detail).read_bytes()).hexdigest()
+    assert enlarged.recipe.detail is None
 
 
 def test_an_enlarged_picture_is_drawn_over_at_its_new_size_or_window_by_window(
