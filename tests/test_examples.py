@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from pipeline.studio import Studio
 from tests.api.conftest import app_of
 from tests.api.serving import served
 from tests.conftest import tiny_settings
+from tests.loops import in_a_loop
 
 FOLDER = ROOT / "docs" / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -42,9 +41,7 @@ def run(name: str, **given: Any) -> None:
     main = import_module(f"docs.examples.{name}").main
     done = main(*(given[wanted] for wanted in inspect.signature(main).parameters))
     if inspect.iscoroutine(done):
-        # On a thread of its own: Playwright leaves an event loop running on this one.
-        with ThreadPoolExecutor() as threads:
-            threads.submit(asyncio.run, done).result()
+        in_a_loop(done)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -32,6 +32,7 @@ from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.gallery.pictures import make_picture
+from tests.loops import in_a_loop
 
 MakeSettings = Callable[..., Settings]
 Kind = TypeVar("Kind")
@@ -387,11 +388,11 @@ def test_asyncio_listeners_resume_where_they_were_cut_off(studio: Studio) -> Non
     async def follow(after: int) -> list[tuple[int, Event]]:
         return [numbered async for numbered in job.numbered_events(after)]
 
-    everything = asyncio.run(follow(0))
+    everything = in_a_loop(follow(0))
     numbers = [number for number, _ in everything]
     assert numbers == sorted(numbers)
     assert isinstance(everything[-1][1], Finished)
-    assert asyncio.run(follow(numbers[-2])) == everything[-1:]
+    assert in_a_loop(follow(numbers[-2])) == everything[-1:]
 
 
 def test_a_job_can_be_awaited_and_raises_what_became_of_it(studio: Studio) -> None:
@@ -402,7 +403,7 @@ def test_a_job_can_be_awaited_and_raises_what_became_of_it(studio: Studio) -> No
         with pytest.raises(JobCancelled):
             await asyncio.wait_for(stopped, timeout=None)
 
-    asyncio.run(both())
+    in_a_loop(both())
 
 
 def test_jobs_tell_their_main_points_in_a_line(studio: Studio) -> None:

@@ -22,6 +22,7 @@ from pipeline.studio import Studio
 from tests.api.conftest import app_of
 from tests.api.serving import served
 from tests.conftest import tiny_settings
+from tests.loops import in_a_loop
 
 PATIENCE = 300.0
 """The longest that an answer may take, on a slow and busy machine."""
@@ -61,7 +62,7 @@ def test_everybody_who_watches_sees_every_job_through_and_two_clients_take_turns
             await asyncio.gather(*(told(client, job_id) for job_id in ids))
             return ids, stories
 
-    ids, stories = asyncio.run(crowd())
+    ids, stories = in_a_loop(crowd())
 
     for story in stories:
         numbers = [int(number.split("-")[0]) for number, _ in story]

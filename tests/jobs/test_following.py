@@ -11,6 +11,7 @@ import pytest
 from pipeline.events import Event, Finished, Step, Warned
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.following import Events, follow, follow_in_loop
+from tests.loops import in_a_loop
 
 STEP, LAST = Step(image_index=0, step=1, total=1, seconds_left=None), Finished()
 
@@ -28,7 +29,7 @@ def test_both_loops_hear_the_same_and_each_from_the_beginning() -> None:
     for event in (STEP, LAST):
         feed.publish("job", event)
     events = events_of(feed)
-    assert list(events) == list(events) == asyncio.run(heard(events)) == [STEP, LAST]
+    assert list(events) == list(events) == in_a_loop(heard(events)) == [STEP, LAST]
 
 
 def test_an_event_loop_goes_on_while_it_waits_for_a_thread() -> None:
@@ -41,7 +42,7 @@ def test_an_event_loop_goes_on_while_it_waits_for_a_thread() -> None:
         worker.start()
         return await waiting
 
-    assert asyncio.run(both()) == [STEP, LAST]
+    assert in_a_loop(both()) == [STEP, LAST]
 
 
 def test_waiting_ends_when_the_time_is_over() -> None:
@@ -57,4 +58,4 @@ def test_what_was_seen_is_not_told_again() -> None:
     async def rest() -> list[tuple[int, Event]]:
         return [numbered async for numbered in follow_in_loop(partial(feed.listen, "job"), after=2)]
 
-    assert asyncio.run(rest()) == [(3, LAST)]
+    assert in_a_loop(rest()) == [(3, LAST)]
