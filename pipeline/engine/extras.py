@@ -73,7 +73,8 @@ def detailed(pipeline: Any, record: ModelRecord, weights: Sequence[float]) -> It
         yield
         return
     names, path = _adapter_names(len(weights)), ROOT / record.detail
-    pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=_DETAIL, local_files_only=True)
+    with _several_are_meant():
+        pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=_DETAIL, local_files_only=True)
     pipeline.set_adapters([*names, _DETAIL], [*weights, 1.0])
     try:
         yield
@@ -96,9 +97,16 @@ def apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: Mode
 
     Raises `InvalidRequest`, and leaves none behind, when one does not fit.
     """
-    with warnings.catch_warnings():  # peft wonders about several adapters, which are meant
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"peft\.")
+    with _several_are_meant():
         _apply_loras(pipeline, files, record)
+
+
+@contextmanager
+def _several_are_meant() -> Iterator[None]:
+    """Without peft's warning about several adapters."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"peft\.")
+        yield
 
 
 def _apply_loras(pipeline: Any, files: Sequence[tuple[Path, float]], record: ModelRecord) -> None:
