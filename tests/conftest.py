@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -75,6 +76,22 @@ def tiny_settings(folder: Path, checkpoint: Path, **changes: Any) -> Settings:
         record_for(checkpoint, id="plain", name="Plain", negative_prompt=False),
     )
     return settings
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The environment by which a studio of its own process has the folders and the model of `settings`."""
+    return {
+        "DARKROOM_OUTPUTS": str(settings.outputs),
+        "DARKROOM_CACHE": str(settings.cache),
+        "DARKROOM_MODEL": settings.model,
+    }
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def write_models(path: Path, *records: ModelRecord) -> None:

@@ -66,10 +66,19 @@ def build_optimiser(net: SD3ControlNetModel) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
 
 
-def rate_factor(step: int, total: int) -> float:
+def rate_factor(step: int, total: int, warmup: int = WARMUP_STEPS) -> float:
     """Warm-up, stable, and a linear decay to two per cent at the end."""
     decay = max(0.0, (step - (1 - DECAY_SHARE) * total) / (DECAY_SHARE * total))
-    return min(1.0, (step + 1) / WARMUP_STEPS) * (1 - (1 - FINAL_FRACTION) * decay)
+    return min(1.0, (step + 1) / warmup) * (1 - (1 - FINAL_FRACTION) * decay)
+
+
+@torch.no_grad()
+def features(pipeline: StableDiffusion3Pipeline, captions: list[str]) -> tuple[Tensor, Tensor]:
+    """Of captions: of their tokens (N, 64, 192), and pooled (N, 192)."""
+    context, _, pooled, _ = pipeline.encode_prompt(
+        captions, None, None, do_classifier_free_guidance=False, max_sequence_length=MAX_TOKENS
+    )
+    return context, pooled
 
 
 class Split:
@@ -124,20 +133,12 @@ class Trainer:
         sigma = levels(len(latents), generator)
         noise = torch.randn(latents.shape, generator=generator)
         mixed = torch.lerp(latents, noise, sigma[:, None, None, None])
-        context, pooled = self._text(captions)
+        context, pooled = features(self.pipeline, captions)
         steered = self.net(mixed, edges, scale, context, pooled, 1000 * sigma, return_dict=False)[0]
         velocity = self.base(
             mixed, context, pooled, 1000 * sigma, block_controlnet_hidden_states=steered, return_dict=False
         )[0]
         return F.mse_loss(velocity, noise - latents)
-
-    @torch.no_grad()
-    def _text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Token features (N, 64, 192) and pooled features (N, 192)."""
-        context, _, pooled, _ = self.pipeline.encode_prompt(
-            captions, None, None, do_classifier_free_guidance=False, max_sequence_length=MAX_TOKENS
-        )
-        return context, pooled
 
     def run(self) -> None:
         """Train to the end."""

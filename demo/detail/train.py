@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from demo.captions import describe
 from demo.controlnet.pairs import CHECKPOINT
+from demo.controlnet.train import features, rate_factor
 from demo.detail.pieces import TRAIN_COUNT, VALIDATION_COUNT, Pieces, load, prepare
-from demo.text import MAX_TOKENS
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ STEPS = 700
 BATCH = 12
 RATE = 1e-3
 WARMUP_STEPS = 50
-DECAY_SHARE, FINAL_FRACTION = 0.4, 0.02
 EMA_DECAY = 0.995
 STRENGTHS = (0.15, 0.6)
 """Noise levels at which the enlarged picture may be taken up."""
@@ -52,12 +51,6 @@ def with_lora(transformer: SD3Transformer2DModel) -> SD3Transformer2DModel:
     torch.manual_seed(0)
     transformer.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=LAYERS, init_lora_weights="gaussian"))
     return transformer
-
-
-def rate_factor(step: int, total: int) -> float:
-    """Warm-up, stable, and a linear decay to two per cent at the end."""
-    decay = max(0.0, (step - (1 - DECAY_SHARE) * total) / (DECAY_SHARE * total))
-    return min(1.0, (step + 1) / WARMUP_STEPS) * (1 - (1 - FINAL_FRACTION) * decay)
 
 
 def on_the_way(sharp: Tensor, soft: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,17 +88,9 @@ class Trainer:
         """Mean squared error of the velocity."""
         mixed, level, velocity = on_the_way(pieces.sharp[rows].float(), pieces.soft[rows].float(), generator)
         words = [describe(rng, pieces.scenes[row]) if rng.random() < CAPTION_SHARE else "" for row in rows]
-        context, pooled = self._text(words)
+        context, pooled = features(self.pipeline, words)
         found = self.transformer(mixed, context, pooled, 1000 * level, return_dict=False)[0]
         return F.mse_loss(found, velocity)
-
-    @torch.no_grad()
-    def _text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Token features (N, 64, 192) and pooled features (N, 192)."""
-        context, _, pooled, _ = self.pipeline.encode_prompt(
-            captions, None, None, do_classifier_free_guidance=False, max_sequence_length=MAX_TOKENS
-        )
-        return context, pooled
 
     def run(self) -> None:
         """Train to the end."""
@@ -121,7 +106,7 @@ class Trainer:
                 log.info("step %5d  held-out loss %.4f (moving average)", self.step, self.held_out_loss())
 
     def _one_step(self) -> float:
-        self.optimiser.param_groups[0]["lr"] = RATE * rate_factor(self.step, self.total)
+        self.optimiser.param_groups[0]["lr"] = RATE * rate_factor(self.step, self.total, WARMUP_STEPS)
         self.optimiser.zero_grad(set_to_none=True)
         rng, generator = random.Random(self.step), torch.Generator().manual_seed(self.step)
         rows = [rng.randrange(len(self.train.scenes)) for _ in range(BATCH)]

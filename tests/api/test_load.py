@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.api.conftest import app_of
 from tests.api.serving import served
-from tests.conftest import tiny_settings
+from tests.conftest import free_port, tiny_settings, variables
 from tests.loops import in_a_loop
 
 PATIENCE = 300.0
@@ -96,14 +95,7 @@ class Service:
     """`uvicorn api.alone:app` as a process of its own."""
 
     def __init__(self, settings: Settings) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        own = {
-            "DARKROOM_OUTPUTS": str(settings.outputs),
-            "DARKROOM_CACHE": str(settings.cache),
-            "DARKROOM_MODEL": settings.model,
-        }
+        port, own = free_port(), variables(settings)
         command = [sys.executable, "-m", "uvicorn", "api.alone:app", "--port", str(port), "--log-level", "warning"]
         self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own)
         transport = httpx.HTTPTransport(retries=10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.settings import Settings
-from tests.conftest import tiny_settings
+from tests.conftest import free_port, tiny_settings, variables
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 60_000
@@ -53,14 +52,7 @@ class Server:
 def start(settings: Settings, **environment: str) -> Server:
     """Start the studio on a free port, with the folders and model of `settings`, and wait until it answers."""
     settings.outputs.parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {
-        "DARKROOM_OUTPUTS": str(settings.outputs),
-        "DARKROOM_CACHE": str(settings.cache),
-        "DARKROOM_MODEL": settings.model,
-    }
+    port, own = free_port(), variables(settings)
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (settings.outputs.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | environment, stdout=log, stderr=log)

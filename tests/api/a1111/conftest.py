@@ -3,61 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 import webuiapi
-from fastapi import FastAPI
 
-import api as studio_api
-from api.security import Gate
 from pipeline.studio import Studio
+from tests.api.conftest import app_of
+from tests.api.serving import served
 from tests.checkpoints import family_record, record_for, sd15_checkpoint
 from tests.conftest import tiny_settings, write_models
 from tests.engine.test_extras import write_weights
 
 HOST = "127.0.0.1"
-
-
-class Server:
-    """An application on a free port of this computer."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._ready = threading.Event()
-        self._server = uvicorn.Server(uvicorn.Config(app, HOST, 0, log_level="warning", timeout_graceful_shutdown=1))
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> int:
-        """The port."""
-        self._thread.start()
-        assert self._ready.wait(30)
-        return int(self._server.servers[0].sockets[0].getsockname()[1])
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-    def _run(self) -> None:
-        startup = self._server.startup
-
-        async def started(sockets: object = None) -> None:
-            await startup()
-            self._ready.set()
-
-        self._server.startup = started  # type: ignore[method-assign]
-        self._server.run()
-
-
-def application(studio: Studio) -> FastAPI:
-    """The API over `studio`, behind the door."""
-    app = FastAPI()
-    app.state.studio = studio
-    app.add_middleware(Gate)
-    studio_api.install(app)
-    return app
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +36,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> I
 
 @pytest.fixture(scope="session")
 def port(studio: Studio) -> Iterator[int]:
-    with Server(application(studio)) as port:
-        yield port
+    with served(app_of(studio)) as address:
+        yield int(address.rpartition(":")[2])
 
 
 @pytest.fixture

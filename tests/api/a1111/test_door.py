@@ -10,7 +10,9 @@ import pytest
 import webuiapi
 
 from pipeline.studio import Studio
-from tests.api.a1111.conftest import HOST, Server, application
+from tests.api.a1111.conftest import HOST
+from tests.api.conftest import app_of
+from tests.api.serving import served
 from tests.conftest import tiny_settings
 
 
@@ -18,8 +20,8 @@ from tests.conftest import tiny_settings
 def guarded(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[int]:
     """The port of a studio that asks for the token `sésame`. Its engine never starts."""
     studio = Studio(tiny_settings(tmp_path_factory.mktemp("guarded"), tiny_checkpoint, token="sésame"))
-    with Server(application(studio)) as port:
-        yield port
+    with served(app_of(studio)) as address:
+        yield int(address.rpartition(":")[2])
     studio.close()
 
 

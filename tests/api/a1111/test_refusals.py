@@ -78,21 +78,15 @@ def refused(url: str, route: str, body: dict[str, Any], status: int, words: str)
     assert words.lower() in answer.json()["detail"].lower()
 
 
-@pytest.mark.parametrize(("body", "status", "words"), TEXT, ids=lambda value: ascii(value)[:40])
-def test_words_that_cannot_be_drawn_as_asked(
-    url: str, studio: Studio, body: dict[str, Any], status: int, words: str
-) -> None:
-    before = [state.id for state in studio.jobs()]
-    refused(url, "txt2img", body, status, words)
-    assert [state.id for state in studio.jobs()] == before
+CASES = [*(("txt2img", *case) for case in TEXT), *(("img2img", *case) for case in IMAGE)]
 
 
-@pytest.mark.parametrize(("body", "status", "words"), IMAGE, ids=lambda one: ascii(one)[:40])
-def test_pictures_that_cannot_be_drawn_over_as_asked(
-    url: str, studio: Studio, body: dict[str, Any], status: int, words: str
+@pytest.mark.parametrize(("route", "body", "status", "words"), CASES, ids=lambda value: ascii(value)[:40])
+def test_what_cannot_be_drawn_as_asked(
+    url: str, studio: Studio, route: str, body: dict[str, Any], status: int, words: str
 ) -> None:
     before = [state.id for state in studio.jobs()]
-    refused(url, "img2img", body, status, words)
+    refused(url, route, body, status, words)
     assert [state.id for state in studio.jobs()] == before
 
 
