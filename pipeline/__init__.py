@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AddressInUse,
         BadSettings,
         Busy,
+        ContentRefused,
         DarkroomError,
         DependencyMissing,
         EngineFailed,
@@ -25,17 +26,22 @@ if TYPE_CHECKING:
         FolderInUse,
         InvalidRequest,
         JobCancelled,
+        KeyMissing,
+        ModelRetired,
         ModelUnavailable,
         NotFound,
         OutOfMemory,
         OutputUnwritable,
+        ProviderFailed,
         QueueFull,
+        QuotaExceeded,
         StudioUnreachable,
         UnknownModel,
         WorkerDied,
     )
     from pipeline.estimate import Estimate
     from pipeline.events import (
+        Asked,
         Cancelled,
         Event,
         Failed,
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
     from pipeline.inputs import ControlUse, Margins, Point, Selection, Upscale
     from pipeline.jobs.job import Job
     from pipeline.jobs.state import EngineState, JobState
+    from pipeline.models.hosted import HostedModel
     from pipeline.models.planning.plan import Plan
     from pipeline.models.registry import ModelRecord
     from pipeline.recipe import Recipe
@@ -68,17 +75,19 @@ _NAMES = {
     "compare.grid": "Axis Comparison",
     "compare.state": "ComparisonState",
     "doctor": "Check",
-    "errors": "AddressInUse BadSettings Busy DarkroomError DependencyMissing EngineFailed ErrorInfo FolderInUse "
-    "InvalidRequest JobCancelled ModelUnavailable NotFound OutOfMemory OutputUnwritable QueueFull StudioUnreachable "
-    "UnknownModel WorkerDied",
+    "errors": "AddressInUse BadSettings Busy ContentRefused DarkroomError DependencyMissing EngineFailed ErrorInfo "
+    "FolderInUse InvalidRequest JobCancelled KeyMissing ModelRetired ModelUnavailable NotFound OutOfMemory "
+    "OutputUnwritable ProviderFailed QueueFull QuotaExceeded StudioUnreachable UnknownModel WorkerDied",
     "estimate": "Estimate",
-    "events": "Cancelled Event Failed Fetching Finished Loading Preview Quantized Queued Saved SavedImage Step Warned",
+    "events": "Asked Cancelled Event Failed Fetching Finished Loading Preview Quantized Queued Saved SavedImage Step "
+    "Warned",
     "gallery.metadata": "read_recipe",
     "gallery.query": "ImageQuery",
     "gallery.verify": "verify",
     "inputs": "ControlUse Margins Point Selection Upscale",
     "jobs.job": "Job",
     "jobs.state": "EngineState JobState",
+    "models.hosted": "HostedModel",
     "models.planning.plan": "Plan",
     "models.registry": "ModelRecord",
     "recipe": "Recipe",
@@ -90,6 +99,7 @@ _NAMES = {
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 __all__ = [
     "AddressInUse",
+    "Asked",
     "Axis",
     "BadSettings",
     "Busy",
@@ -98,6 +108,7 @@ __all__ = [
     "Check",
     "Comparison",
     "ComparisonState",
+    "ContentRefused",
     "ControlUse",
     "DarkroomError",
     "DependencyMissing",
@@ -111,15 +122,18 @@ __all__ = [
     "Finished",
     "FolderInUse",
     "GenerationRequest",
+    "HostedModel",
     "ImageQuery",
     "InvalidRequest",
     "Job",
     "JobCancelled",
     "JobState",
+    "KeyMissing",
     "Loading",
     "LoraUse",
     "Margins",
     "ModelRecord",
+    "ModelRetired",
     "ModelUnavailable",
     "NotFound",
     "OutOfMemory",
@@ -127,9 +141,11 @@ __all__ = [
     "Plan",
     "Point",
     "Preview",
+    "ProviderFailed",
     "Quantized",
     "QueueFull",
     "Queued",
+    "QuotaExceeded",
     "Recipe",
     "Saved",
     "SavedImage",

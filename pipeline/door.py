@@ -7,14 +7,16 @@ from contextlib import contextmanager
 
 from pipeline.errors import DarkroomError, InvalidRequest, ModelUnavailable
 from pipeline.gallery import Gallery
+from pipeline.hosted.hosted import Hosted
 from pipeline.inputs import unseen
 from pipeline.models.extent import drawn_size, finished_size
 from pipeline.models.files import hub
 from pipeline.models.hardware import Hardware
+from pipeline.models.hosted import HostedModel
 from pipeline.models.library import Library
 from pipeline.models.own.extras import check_extras
 from pipeline.models.planning.plan import impossible
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.models.upscalers import find_upscaler
 from pipeline.pictures.desk import Desk
 from pipeline.request import GenerationRequest
@@ -25,20 +27,22 @@ class Door:
     """Looks at requests, and changes nothing."""
 
     def __init__(
-        self, settings: Settings, models: Library, gallery: Gallery, desk: Desk, machine: Callable[[], Hardware]
+        self,
+        settings: Settings,
+        models: Library,
+        gallery: Gallery,
+        desk: Desk,
+        hosted: Hosted,
+        machine: Callable[[], Hardware],
     ) -> None:
         self._settings, self._models, self._gallery, self._desk = settings, models, gallery, desk
-        self._machine = machine
+        self._hosted, self._machine = hosted, machine
 
-    def check(self, request: GenerationRequest, first: ModelRecord) -> tuple[str, ...]:
+    def check(self, request: GenerationRequest, first: Model) -> tuple[str, ...]:
         """Raise what speaks against making `request`, whose first model is `first`, here now; return what is worth a
         warning."""
         self._desk.check(request)
-        warnings: list[str] = []
-        for number, (stage, record) in enumerate(stages(request, first, self._models.find), 1):
-            with _named(number if request.then else 0):
-                found = self._check(stage, record)
-            warnings += [f"Stage {number}: {warning}" for warning in found] if request.then else found
+        warnings = self._check_hosted(request, first) if isinstance(first, HostedModel) else self._all(request, first)
         self._gallery.check_writable()
         return tuple(warnings)
 
@@ -52,6 +56,20 @@ class Door:
             message = f"The files of {record.name} are not on this disk."
             remedy = "Fetch them first, or queue a job: it fetches what it needs."
             raise ModelUnavailable(message, remedy, field="model")
+
+    def _check_hosted(self, request: GenerationRequest, model: HostedModel) -> list[str]:
+        model.check(request)
+        self._hosted.check_ready(model)
+        return model.ignored(request)
+
+    def _all(self, request: GenerationRequest, first: ModelRecord) -> list[str]:
+        """Every stage of a chain, or the only one of what is none."""
+        warnings: list[str] = []
+        for number, (stage, record) in enumerate(stages(request, first, self._models.find), 1):
+            with _named(number if request.then else 0):
+                found = self._check(stage, record)
+            warnings += [f"Stage {number}: {warning}" for warning in found] if request.then else found
+        return warnings
 
     def _check(self, request: GenerationRequest, record: ModelRecord) -> list[str]:
         record.check(request)

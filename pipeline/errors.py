@@ -15,6 +15,11 @@
     ├── AddressInUse          another program listens where the studio was to
     ├── StudioUnreachable     the studio that runs here does not answer, or not to us
     ├── WorkerDied            the process that generates ended in the middle of a job
+    ├── KeyMissing            the key of a hosted provider is not set, or is refused
+    ├── ContentRefused        a hosted provider does not make this picture
+    ├── QuotaExceeded         an account at a hosted provider has nothing left, or asks too often
+    ├── ModelRetired          a hosted model is not offered any more
+    ├── ProviderFailed        a hosted provider does not answer, or not as it should
     ├── JobCancelled          somebody cancelled the job whose result was awaited
     └── EngineFailed          anything else that went wrong while generating
 
@@ -122,6 +127,26 @@ class WorkerDied(DarkroomError):
     code = "worker_died"
 
 
+class KeyMissing(DarkroomError):
+    code = "key_missing"
+
+
+class ContentRefused(DarkroomError):
+    code = "content_refused"
+
+
+class QuotaExceeded(DarkroomError):
+    code = "quota_exceeded"
+
+
+class ModelRetired(DarkroomError):
+    code = "model_retired"
+
+
+class ProviderFailed(DarkroomError):
+    code = "provider_failed"
+
+
 class JobCancelled(DarkroomError):
     code = "job_cancelled"
 
@@ -147,6 +172,11 @@ _BY_CODE: dict[str, type[DarkroomError]] = {
         AddressInUse,
         StudioUnreachable,
         WorkerDied,
+        KeyMissing,
+        ContentRefused,
+        QuotaExceeded,
+        ModelRetired,
+        ProviderFailed,
         JobCancelled,
         EngineFailed,
     )

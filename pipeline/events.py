@@ -61,6 +61,17 @@ class Fetching(_Event):
     """None until the speed is known."""
 
 
+class Asked(_Event):
+    """A provider was asked for pictures `image_index` to `image_index + count - 1`, and nothing is heard of it before
+    they come. `attempt` above 1 says that it asked to be asked again."""
+
+    type: Literal["asked"] = "asked"
+    provider: str
+    image_index: int
+    count: int
+    attempt: int = 1
+
+
 class Unquantized(BaseModel):
     """Layers of one kind that keep their full width, although their component is quantised."""
 
@@ -121,6 +132,8 @@ class Picture:
     rgb: bytes
     """Rows from the top, three bytes a pixel: `width * height * 3` in all."""
     recipe: Recipe
+    alpha: bytes = b""
+    """Opacity, one byte a pixel, 255 is opaque; empty for a picture that is opaque all over."""
 
 
 class SavedImage(BaseModel):
@@ -205,7 +218,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Queued | Fetching | Loading | Quantized | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
+    Queued | Fetching | Loading | Asked | Quantized | Step | Preview | Saved | Warned | Failed | Cancelled | Finished,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

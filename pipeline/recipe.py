@@ -45,6 +45,27 @@ class ControlUsed(ControlUse):
     """Of its weights."""
 
 
+class HostedUse(BaseModel):
+    """Who made a picture that was made elsewhere, and what is known of how."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    provider: str
+    """Name of the provider."""
+    host: str
+    """Where the prompt went."""
+    model: str
+    """The provider's own name of the model, as it answered."""
+    request_id: str = ""
+    """The provider's id of the request, by which its support finds it."""
+    seeded: bool = False
+    """Whether the seed was sent. Otherwise it only names the file, and nothing makes the picture again."""
+    revised_prompt: str = ""
+    """What the provider made of the prompt, where it says so."""
+    usage: dict[str, int] = {}
+    """What the provider counted for the call, of which the picture may be one of several: tokens or pictures."""
+
+
 class Recipe(BaseModel):
     """Everything that made one picture: the request with every default resolved, and the circumstances.
 
@@ -97,6 +118,10 @@ class Recipe(BaseModel):
     """Width and height that were asked of the model; None where that is the picture's size."""
     origin: Recipe | None = None
     """How `image` was made, where the studio knows: all of a chain is in its last picture."""
+    options: dict[str, str] = {}
+    """The settings that only this hosted model has."""
+    hosted: HostedUse | None = None
+    """Of a picture that a provider made; steps, guidance, scheduler and weights are then not known."""
     dtype: str
     device: str
     """Device kind and name, such as `cuda:0 (NVIDIA GeForce RTX 4070)`."""
@@ -144,8 +169,18 @@ class Recipe(BaseModel):
             "outpaint": self.outpaint,
             "controls": [use.model_dump(exclude={"sha256"}) for use in self.controls],
             "upscale": self.upscale,
+            "options": self.options,
         }
-        return parse_request(**(fields | changes))
+        return parse_request(**(fields | self._told_elsewhere() | changes))
+
+    def _told_elsewhere(self) -> dict[str, Any]:
+        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed."""
+        if self.hosted is None:
+            return {}
+        unknown = dict.fromkeys(("num_inference_steps", "guidance_scale", "scheduler", "strength"))
+        automatic = dict.fromkeys(("quantization", "offload"), "auto")
+        seed = self.seed if self.hosted.seeded else -1
+        return unknown | automatic | {"seed": seed}
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -36,6 +36,7 @@ MAX_IMAGES = 16
 MAX_PROMPT_CHARACTERS = 4000
 
 MAX_LORAS = 8
+MAX_OPTIONS = 20
 MAX_STAGES = 7
 """How many more pictures may be made of each, one from the other."""
 
@@ -56,6 +57,8 @@ class LoraUse(BaseModel):
     weight: float = Field(1.0, ge=-4, le=4, description="How strongly it takes part; 1 is as it was trained.")
 
 
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
+OptionValue = Annotated[str, StringConstraints(max_length=100)]
 Steps = Annotated[int | None, Field(ge=1, le=1000, description="Denoising steps.")]
 Guidance = Annotated[float | None, Field(ge=0, le=100, description="Classifier-free guidance; 0 and 1 are off.")]
 Width = Annotated[int | None, Field(ge=64, le=8192, description="Width in pixels.")]
@@ -144,6 +147,9 @@ class GenerationRequest(BaseModel):
         (), max_length=MAX_CONTROLS, description="ControlNets that take part, each with the map that it follows."
     )
     upscale: Enlargement = None
+    options: dict[OptionName, OptionValue] = Field(
+        {}, max_length=MAX_OPTIONS, description="Settings that only this hosted model has, as its record lists them."
+    )
     then: tuple[Stage, ...] = Field((), max_length=MAX_STAGES, description="What is made of each picture next.")
 
     @property

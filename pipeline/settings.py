@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         ("localhost", "127.0.0.1", "[::1]"),
         description="Host names that browsers may use to reach the studio, separated by commas; `*` is any.",
     )
+    hosted: Literal["on", "off"] = Field(
+        "on", description="`off` leaves out the models of hosted providers, so that no prompt leaves this machine."
+    )
+    hosted_jobs: PositiveInt = Field(4, description="Jobs that each hosted provider has in hand at once.")
     max_queue: PositiveInt = Field(500, description="Jobs that may wait at once.")
     max_queue_per_client: PositiveInt = Field(100, description="Jobs that one client may have waiting.")
     max_pixels: PositiveInt = Field(4_194_304, description="Largest width × height of one picture, in pixels.")
@@ -65,6 +69,11 @@ class Settings(BaseSettings):
     def models_file(self) -> Path:
         """The user's own model records, if there are any: `outputs/.darkroom/models.toml`."""
         return self.data_folder / "models.toml"
+
+    @property
+    def hosted_file(self) -> Path:
+        """The user's own hosted models and providers, if there are any: `outputs/.darkroom/hosted.toml`."""
+        return self.data_folder / "hosted.toml"
 
     @property
     def database(self) -> Path:

@@ -24,6 +24,7 @@ from pipeline.estimate import Estimate
 from pipeline.events import SavedImage
 from pipeline.forecast import Forecast
 from pipeline.gallery import Gallery, lineage
+from pipeline.hosted.hosted import Hosted
 from pipeline.inputs import InputId, Selection, size_of
 from pipeline.jobs.claim import claim
 from pipeline.jobs.dispatcher import Dispatcher
@@ -40,7 +41,7 @@ from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport
 from pipeline.models.library import Library
 from pipeline.models.planning.plan import Plan
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.models.tokens import TokenCount, count_tokens
 from pipeline.pictures.desk import Desk, Source
 from pipeline.pictures.store import InputStore
@@ -55,8 +56,9 @@ from pipeline.settings import Settings, read_settings
 class Studio:
     """The engine, the queue and the gallery of one outputs folder. For any thread.
 
-    `models` are the checkpoints and their files, `gallery` the finished pictures, `desk` takes pictures to work from,
-    `chains` and `comparisons` are the kept ones. Sizes are pixels and bytes, times are seconds.
+    `models` are the checkpoints and their files, `hosted` is what providers make elsewhere, `gallery` has the finished
+    pictures, `desk` takes pictures to work from, `chains` and `comparisons` are the kept ones. Sizes are pixels and
+    bytes, times are seconds.
     """
 
     def __init__(self, settings: Settings | None = None, *, persistent: bool = False) -> None:
@@ -72,6 +74,7 @@ class Studio:
         self.gallery = Gallery(self.settings.outputs, self.settings.database)
         self.inputs = InputStore(self.settings.data_folder / "inputs")
         self.desk = Desk(self.inputs, self.settings.max_input_pixels, self.gallery.png)
+        self.hosted = Hosted(self.settings, self.models, self.inputs)
         self._claim = claim(self.settings) if persistent else None
         self._store = JobStore(self.settings.database if persistent else None)
         self._dispatcher = Dispatcher(
@@ -80,7 +83,8 @@ class Studio:
             (self.settings.max_queue, self.settings.max_queue_per_client),
             JobLog(self.settings.data_folder / "studio.log" if persistent else None),
         )
-        self._door = Door(self.settings, self.models, self.gallery, self.desk, lambda: self._hardware)
+        around = self.settings, self.models, self.gallery, self.desk, self.hosted
+        self._door = Door(*around, lambda: self._hardware)
         self._forecast = Forecast(self.models, self.gallery, self._dispatcher, lambda: self._hardware)
         self.chains = Chains(self.settings.data_folder / "chains")
         self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
@@ -141,7 +145,7 @@ class Studio:
         """
         warnings = self.check(request)
         once = Once(idempotency_key, request) if idempotency_key else None
-        record = self._record(request)
+        record = self.model(request.model)
         self.start()
         seed = request.seed if request.seed >= 0 else _draw_seed(request)
         if request.variation_strength > 0 and request.variation_seed < 0:
@@ -186,7 +190,7 @@ class Studio:
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Raise what speaks against making `request` here now, as `submit` does but for `QueueFull`; return what is
         worth a warning."""
-        return self._door.check(request, self._record(request))
+        return self._door.check(request, self.model(request.model))
 
     def select(self, image: InputId | Source, selection: Selection) -> Future[InputId]:
         """Find what is pointed at in a picture: its mask, which requests can name, once a worker has looked. One that
@@ -287,8 +291,13 @@ class Studio:
         return self._dispatcher.crew.pids
 
     def record(self, name: str | None) -> ModelRecord:
-        """The model that `name` means, or the default. Raises `UnknownModel`."""
+        """The checkpoint that `name` means, or the default. Raises `UnknownModel`, and `InvalidRequest` for a hosted
+        model."""
         return self.models.find(name) if name else self.default.record
+
+    def model(self, name: str | None) -> Model:
+        """As `record`, but of hosted models too."""
+        return self.models.find_any(name) if name else self.default.record
 
     def plan(self, request: GenerationRequest) -> Plan:
         """Whether `request` fits this machine, how it would run, and what it takes; nothing is loaded or fetched.
@@ -325,6 +334,7 @@ class Studio:
             models=self.models,
             keeper=self.gallery,
             desk=self.desk,
+            hosted=self.hosted,
             start_worker=self._start_worker,
             environments=self._worker_environments(),
             on_report=self._on_report,

@@ -21,7 +21,7 @@ def settle(comparison: Comparison, studio: Submitter) -> Comparison:
     if varied and base.variation_seed < 0:
         changes["variation_seed"] = _draw()
     if not comparison.goes_through("model"):
-        changes["model"] = studio.models.find(base.model).id if base.model else studio.default.record.id
+        changes["model"] = studio.models.find_any(base.model).id if base.model else studio.default.record.id
     return Comparison(
         base=base.model_copy(update=changes),
         columns=_settle_axis(comparison.columns, studio),
@@ -64,7 +64,7 @@ def in_thrifty_order(requests: Sequence[tuple[int, GenerationRequest]]) -> list[
 
 def _settle_axis(axis: Axis, studio: Submitter) -> Axis:
     if axis.field == "model":
-        return Axis(field="model", values=tuple(studio.models.find(str(value)).id for value in axis.values))
+        return Axis(field="model", values=tuple(studio.models.find_any(str(value)).id for value in axis.values))
     if axis.field == "seed":
         return Axis(field="seed", values=tuple(_draw() if value == -1 else value for value in axis.values))
     return axis

@@ -15,7 +15,8 @@ from PIL import Image
 
 from pipeline.inputs import Task
 from pipeline.models.extent import asked_size, drawn_at_once, drawn_size, window_in
-from pipeline.models.registry import ModelRecord, SizeRule
+from pipeline.models.registry import ModelRecord
+from pipeline.models.size import SizeRule
 from pipeline.pictures.fit import Size, fitted, native_size, nearest_size
 from pipeline.pictures.patches import Patch, canvas_of, margins_drawn, masked_part, tiles, whole
 from pipeline.pictures.store import InputStore

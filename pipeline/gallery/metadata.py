@@ -66,7 +66,10 @@ class Origin(BaseModel):
 def encode_png(picture: Picture, origin: Origin) -> bytes:
     """The picture as a PNG with its recipe inside. Raises `ValueError` when pixels and size do not match."""
     recipe = picture.recipe
-    image = Image.frombytes("RGB", (recipe.width, recipe.height), picture.rgb)
+    size = recipe.width, recipe.height
+    image = Image.frombytes("RGB", size, picture.rgb)
+    if picture.alpha:
+        image.putalpha(Image.frombytes("L", size, picture.alpha))
     chunks = PngInfo()
     chunks.add_itxt(A1111_KEY, a1111_text(recipe))
     chunks.add_itxt(RECIPE_KEY, recipe.model_dump_json())

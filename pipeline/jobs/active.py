@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from pipeline.events import Event, Fetching, Loading, Step, Warned
+from pipeline.events import Asked, Event, Fetching, Loading, Step, Warned
 from pipeline.jobs.state import Progress
 
 LOADING_GRACE = 2.0
@@ -48,6 +48,8 @@ class ActiveJob:
                 )
             case Loading(component=component, done=done, total=total):
                 self.progress = Progress(component=component, loaded=done, to_load=total)
+            case Asked(provider=provider, image_index=index):
+                self.progress = Progress(provider=provider, image_index=index)
             case Step(image_index=index, step=step, total=total, seconds_left=left):
                 self.progress = Progress(image_index=index, step=step, steps=total, seconds_left=left)
                 self._note_step()

@@ -33,7 +33,8 @@ class Dispatcher:
 
     def __init__(self, store: JobStore, around: Surroundings, limits: tuple[int, int], log: JobLog) -> None:
         """`limits` are the most waiting jobs of all clients and of one."""
-        self._store, self._keeper, self.log = store, around.keeper, log
+        self._store, self.log = store, log
+        self._keeper, self._hosted = around.keeper, around.hosted
         self._lock = threading.RLock()
         self._line = WaitingLine(*limits)
         self._ledger = Ledger(store, log)
@@ -46,9 +47,11 @@ class Dispatcher:
         """Take up what a past process left, and start the workers."""
         with self._lock:
             self._store.requeue_interrupted()
+            self._foreman.outside.recover()
             for row in self._store.queued():
-                self._line.join(row)
+                self._line.join(row, self._hosted.lane(row.model))
             self.crew.start()
+            self._foreman.outside.dispatch()
             self._foreman.tell_positions()
 
     def close(self, keep: bool) -> None:
@@ -56,8 +59,10 @@ class Dispatcher:
         with self._lock:
             left = [] if keep else self.unfinished()
             workers = self.crew.dismiss()
+            self._foreman.outside.stop()
         for worker in workers:
             worker.close()
+        self._foreman.outside.wait()
         self._foreman.endings.close()
         for job_id in left:
             if self._store.get(job_id).status not in ENDED:
@@ -82,13 +87,15 @@ class Dispatcher:
                 once.check(earlier.request)
                 return earlier.id
             self._line.check_room(client)
-            self.crew.revive()
+            lane = self._hosted.lane(model)
+            if not lane:
+                self.crew.revive()
             key = once.key if once else None
             row = self._store.add(secrets.token_hex(8), client, request, model, seed, key, warnings)
             self.log.queued(row.id, request, model, seed)
             for warning in warnings:
                 self._ledger.tell(row.id, Warned(message=warning))
-            self._line.join(row)
+            self._line.join(row, lane)
             self._foreman.dispatch()
             return row.id
 
@@ -177,8 +184,8 @@ class Dispatcher:
             return self._line.others_before(client) + sum(active.client != client for active in self._foreman.in_hand)
 
     def ahead(self, client: str, model: str) -> tuple[list[tuple[JobRow, Progress] | None], list[JobRow]]:
-        """What comes before a job that `client` queued now: what each worker has in hand, None for nothing, and the
-        waiting jobs, next first."""
+        """What comes before a job that `client` queued now for a worker: what each of them has in hand, None for
+        nothing, and the waiting jobs, next first."""
         with self._lock:
             actives = [slot.active for slot in self.crew.slots]
             rows = self._line.before(client, model, self.crew.loaded)

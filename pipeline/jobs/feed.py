@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pipeline.events import (
     LAST,
+    Asked,
     Cancelled,
     Event,
     Failed,
@@ -31,7 +32,7 @@ from pipeline.jobs.state import JobState
 KEPT = 256
 """Ended jobs whose story stays in memory; older ones are told from the store."""
 
-_SUPERSEDED = (Queued, Fetching, Loading, Step, Preview)
+_SUPERSEDED = (Queued, Fetching, Loading, Asked, Step, Preview)
 Listener = Callable[[tuple[int, Event]], object]
 
 

@@ -15,6 +15,7 @@ from pipeline.jobs.crew import Crew
 from pipeline.jobs.endings import Endings
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import WaitingLine
+from pipeline.jobs.outside import Outside
 from pipeline.jobs.protocol import (
     Broken,
     Ended,
@@ -43,15 +44,18 @@ class Foreman:
         crew = around.start_worker, around.environments, lock
         self.crew = Crew(*crew, self._on_message, self._lose, self._fail_waiting)
         self.endings = Endings(ledger, around.keeper, lock)
+        self.outside = Outside(ledger, line, around, lock, self.tell_positions)
 
     @property
     def in_hand(self) -> list[ActiveJob]:
-        """The jobs that have begun: those whose last pictures are being saved, and those of the workers."""
-        return self.endings.jobs + self.crew.active
+        """The jobs that have begun: those whose last pictures are being saved, those of the workers, and those that
+        providers make."""
+        return self.endings.jobs + self.crew.active + self.outside.jobs
 
     def cancel(self, job_id: str) -> None:
         """Stop a job that has begun."""
         self.crew.cancel(job_id)
+        self.outside.cancel(job_id)
         for active in self.endings.jobs:
             if active.job_id == job_id:  # it may be about to wait again
                 active.cancelled = True
@@ -64,9 +68,10 @@ class Foreman:
     # -- giving -----------------------------------------------------------------------------------------------
 
     def dispatch(self) -> None:
-        """Give every free worker a job."""
+        """Give every free worker a job, and providers what is for them."""
         if self.crew.closed:
             return
+        self.outside.dispatch()
         for slot in self.crew.slots:
             while slot.ready and slot.active is None and (row := self._next(slot)):
                 self._line.take(row.id)

@@ -1,4 +1,8 @@
-"""The waiting line: which jobs wait, whose turn it is, and each one's place."""
+"""The waiting line: which jobs wait, whose turn it is, and each one's place.
+
+Jobs for the workers, and those for each provider of hosted models, have lanes of their own in it: none waits for one of
+another lane, and places are counted in each. How many may wait is counted together.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +38,10 @@ class WaitingLine:
         if len(self._waiting) >= self._limit:
             raise QueueFull(f"{len(self._waiting)} jobs are waiting already.", "Try again when some have finished.")
 
-    def join(self, row: JobRow) -> None:
+    def join(self, row: JobRow, lane: str = "") -> None:
         """Add a job; one that waited before comes back to its old place."""
         self._rows[row.id] = row
-        self._waiting[row.id] = Waiting(row.rank, row.id, row.client, row.model, row.created_at)
+        self._waiting[row.id] = Waiting(row.rank, row.id, row.client, row.model, row.created_at, lane)
 
     def leave(self, job_id: str) -> bool:
         """Take a job out; False when it was not waiting."""
@@ -63,13 +67,20 @@ class WaitingLine:
         return ranks
 
     def leave_all(self) -> list[str]:
-        """Take every job out."""
-        left, self._waiting, self._rows = list(self._waiting), {}, {}
+        """Take every job out that waits for a worker."""
+        left = [job.job_id for job in self._lane("")]
+        for job_id in left:
+            self.leave(job_id)
         return left
 
-    def next(self, loaded: str | None) -> str | None:
-        """The next job for a worker that holds the model `loaded`."""
-        job = choose(self._waiting.values(), self._turns, loaded, datetime.now(UTC))
+    @property
+    def providers(self) -> set[str]:
+        """The providers for which jobs wait."""
+        return {job.lane for job in self._waiting.values()} - {""}
+
+    def next(self, loaded: str | None, lane: str = "") -> str | None:
+        """The next job for a worker that holds the model `loaded`, or for the provider of that lane."""
+        job = choose(self._lane(lane), self._turns, loaded, datetime.now(UTC))
         return job.job_id if job else None
 
     def take(self, job_id: str) -> None:
@@ -81,8 +92,9 @@ class WaitingLine:
 
     def rearrange(self, loaded: str | None) -> dict[str, int]:
         """Work out the order anew and return the places that have changed; 1 is next."""
-        ordered = order(self._waiting.values(), self._turns, loaded, datetime.now(UTC))
-        before, self._places = self._places, {job.job_id: place for place, job in enumerate(ordered, start=1)}
+        lanes = [order(self._lane(lane), self._turns, loaded, datetime.now(UTC)) for lane in ("", *self.providers)]
+        places = [(place, job.job_id) for lane in lanes for place, job in enumerate(lane, start=1)]
+        before, self._places = self._places, {job_id: place for place, job_id in sorted(places)}
         return {job_id: place for job_id, place in self._places.items() if before.get(job_id) != place}
 
     def place(self, job_id: str) -> int | None:
@@ -94,16 +106,20 @@ class WaitingLine:
         return [job_id for job_id in self._places if client in {None, self._client(job_id)}]
 
     def others_before(self, client: str) -> int:
-        """How many jobs of others come before the first one of `client`; all of them when it has none."""
+        """How many jobs of others come before the first one of `client`; all of them when it has none. Lanes count
+        together."""
         clients = [self._client(job_id) for job_id in self._places]
         return clients.index(client) if client in clients else len(clients)
 
     def before(self, client: str, model: str, loaded: str | None) -> list[JobRow]:
-        """The jobs that would run before one that `client` queued now, next first."""
+        """The jobs that would run before one that `client` queued now for a worker, next first."""
         now = datetime.now(UTC)
         newcomer = Waiting(sys.maxsize, "", client, model, now)
-        ordered = [job.job_id for job in order([*self._waiting.values(), newcomer], self._turns, loaded, now)]
+        ordered = [job.job_id for job in order([*self._lane(""), newcomer], self._turns, loaded, now)]
         return [self._rows[job_id] for job_id in ordered[: ordered.index("")]]
+
+    def _lane(self, lane: str) -> list[Waiting]:
+        return [job for job in self._waiting.values() if job.lane == lane]
 
     def _client(self, job_id: str) -> str | None:
         """Whose job it is; None when it has left since the line was last rearranged."""

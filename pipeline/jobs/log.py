@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.events import Cancelled, Event, Failed, Fetching, Finished, Loading, Quantized, Saved, Step, Warned
+from pipeline.events import Asked, Cancelled, Event, Failed, Fetching, Finished, Loading, Quantized, Saved, Step, Warned
 from pipeline.request import GenerationRequest
 
 KEPT_JOBS = 100
@@ -97,7 +97,7 @@ class JobLog:
             self._add(job_id, life, "info", f"Queued: {model}, seed {seed}" + (f", {settings}" if settings else ""))
 
     def begun(self, job_id: str, worker: str) -> None:
-        """A worker has taken the job in hand."""
+        """A worker, or a provider, has taken the job in hand."""
         with self._lock:
             life = self._life(job_id)
             life.began, life.under_way, life.stepped = time.monotonic(), "", False
@@ -145,6 +145,8 @@ def _told(life: _Life, event: Event) -> list[tuple[Level, str]]:
             return _turned_to(life, component if done < total else "", "loaded", now)
         case Fetching(file=file, done=done, total=total):
             return _turned_to(life, file if done < total else "", "fetched", now)
+        case Asked(provider=provider, attempt=attempt):
+            return [("info", f"{provider} is asked" + (f", attempt {attempt}" if attempt > 1 else ""))]
         case Quantized():
             how = "read from the cache" if event.cached else "quantised"
             sizes = f"{event.bytes_before / 1e6:,.0f} MB became {event.bytes_after / 1e6:,.0f} MB"

@@ -26,6 +26,8 @@ class Waiting:
     client: str
     model: str
     since: datetime
+    lane: str = ""
+    """Who makes it: empty for the workers, else a provider, for which it waits apart from the others."""
 
 
 def choose(waiting: Iterable[Waiting], turns: Mapping[str, int], loaded: str | None, now: datetime) -> Waiting | None:

@@ -29,6 +29,8 @@ class Progress(BaseModel):
     """Bytes of the model's files that are here."""
     to_fetch: int = 0
     bytes_per_second: float = 0.0
+    provider: str = ""
+    """Who was asked for the pictures, of a hosted model."""
     component: str = ""
     """The component that is being loaded."""
     loaded: int = 0

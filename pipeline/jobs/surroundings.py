@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.events import Picture, SavedImage
+from pipeline.events import Event, Picture, SavedImage
 from pipeline.jobs.store import JobRow
 from pipeline.jobs.worker import Worker
 from pipeline.models.hardware import EngineReport
 from pipeline.models.registry import ModelRecord
 from pipeline.pictures.desk import Taken
+from pipeline.request import GenerationRequest
 
 
 class Models(Protocol):
@@ -33,6 +35,25 @@ class Desk(Protocol):
     def take(self, source: SavedImage, /) -> Taken: ...
 
 
+class Hosted(Protocol):
+    """Where pictures of hosted models come from."""
+
+    @property
+    def jobs_at_once(self) -> int: ...
+    def lane(self, model_id: str) -> str: ...
+    def make(
+        self,
+        job_id: str,
+        request: GenerationRequest,
+        model_id: str,
+        indices: Sequence[int],
+        emit: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> Iterator[Picture]: ...
+    def settle(self, job_id: str, index: int) -> None: ...
+    def recover(self) -> Iterable[tuple[str, Picture]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Handed down as they are to whoever needs some of them."""
@@ -40,6 +61,7 @@ class Surroundings:
     models: Models
     keeper: Keeper
     desk: Desk
+    hosted: Hosted
     start_worker: Callable[..., Worker]
     environments: Sequence[Mapping[str, str]]
     """One for each worker."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from pipeline.inputs import size_of
-from pipeline.models.registry import ModelRecord, SizeRule
+from pipeline.models.registry import ModelRecord
+from pipeline.models.size import SizeRule
 from pipeline.pictures.fit import AMPLE, Size, nearest_size
 from pipeline.request import GenerationRequest
 

@@ -24,7 +24,7 @@ from pipeline.models.hardware import Hardware
 from pipeline.models.own import add
 from pipeline.models.own.shelf import Shelf
 from pipeline.models.planning.plan import Plan, plan_for
-from pipeline.models.registry import ROOT, ModelRecord, Registry
+from pipeline.models.registry import ROOT, Model, ModelRecord, Registry
 from pipeline.models.segmenters import Segmenter, chosen
 from pipeline.models.upscalers import Upscaler, upscalers
 from pipeline.request import GenerationRequest
@@ -70,17 +70,27 @@ class Library:
         return plan_for(record, request, hardware, self.records, beside)
 
     def find(self, name: str) -> ModelRecord:
-        """The record that `name` means: an id, or a unique short form of one. Raises `UnknownModel`, and not before the
-        records were read anew: a command may have added it in another process."""
+        """The checkpoint that `name` means: an id, or a unique short form of one. Raises `UnknownModel`, and not before
+        the records were read anew: a command may have added it in another process. Raises `InvalidRequest` for a
+        hosted model."""
         try:
             return self.registry.find(name)
         except UnknownModel:
             self.refresh()
             return self.registry.find(name)
 
+    def find_any(self, name: str) -> Model:
+        """As `find`, but of hosted models too."""
+        try:
+            return self.registry.find_any(name)
+        except UnknownModel:
+            self.refresh()
+            return self.registry.find_any(name)
+
     def refresh(self) -> None:
         """Read the records anew: the file of one's own ones, and the folder of checkpoints."""
-        self.registry = Registry.read(self._settings.models_file, self._settings.weights)
+        settings = self._settings
+        self.registry = Registry.read(settings.models_file, settings.weights, settings.hosted_file)
         self._added = add.ids(self._settings.models_file)
 
     def add(self, source: str) -> ModelRecord:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -24,12 +25,16 @@ from pydantic import (
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
 from pipeline.inputs import Task
 from pipeline.models.architectures import ARCHITECTURES
+from pipeline.models.hosted import HostedModel, Provider
+from pipeline.models.size import SizeRule
 from pipeline.request import GenerationRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, against which the demo's folder is resolved."""
 
 
+R = TypeVar("R", "ModelRecord", HostedModel, Provider)
+M = TypeVar("M", "ModelRecord", HostedModel)
 DType = Literal["float32", "float16", "bfloat16"]
 
 
@@ -54,21 +59,6 @@ class GuidanceRange(_Data):
     min: NonNegativeFloat
     max: NonNegativeFloat
     argument: str = "guidance_scale"
-
-
-class SizeRule(_Data):
-    """Sizes in pixels: what the model was trained at, and what it can take."""
-
-    native: tuple[PositiveInt, PositiveInt]
-    multiple: PositiveInt
-    min: PositiveInt
-    max: PositiveInt
-    shapes: tuple[tuple[PositiveInt, PositiveInt], ...] = ()
-    """The only sizes (width, height) that the model makes; empty when any within the limits will do."""
-
-    def fits(self, side: int) -> bool:
-        """Whether a side of that many pixels is possible."""
-        return self.min <= side <= self.max and side % self.multiple == 0
 
 
 class Licence(_Data):
@@ -165,6 +155,10 @@ class ModelRecord(_Data):
         """Raise `InvalidRequest` for what this model cannot take."""
         from pipeline.models import schedulers, tasks  # which import this module
 
+        if request.options:
+            name = next(iter(request.options))
+            message = f"{self.name} has no option {name}: only hosted models have some."
+            raise InvalidRequest(message, "Leave it out.", field="options")
         schedulers.check(self, request.scheduler)
         tasks.check(self, request)
         for field in ("width", "height"):
@@ -209,48 +203,81 @@ class ModelRecord(_Data):
         return f"Choose {size.min} to {size.max} pixels in steps of {size.multiple}."
 
 
-class Registry:
-    """The known checkpoints, found by id or by any unique short form of it."""
+Model = ModelRecord | HostedModel
+"""Whatever a request can name: a checkpoint, or what a provider offers."""
 
-    def __init__(self, records: tuple[ModelRecord, ...]) -> None:
-        self.records = records
+
+class Registry:
+    """The known checkpoints and hosted models, found by id or by any unique short form of it."""
+
+    def __init__(
+        self,
+        records: tuple[ModelRecord, ...],
+        hosted: tuple[HostedModel, ...] = (),
+        providers: tuple[Provider, ...] = (),
+    ) -> None:
+        """`records` are the checkpoints."""
+        self.records, self.hosted, self.providers = records, hosted, providers
 
     @classmethod
-    def read(cls, own: Path | None = None, weights: Path | None = None) -> Registry:
-        """The records that ship with Darkroom, then those of the file `own` if it exists (an own record replaces a
-        shipped one with the same id), then those of the checkpoints that lie in the folder `weights`.
+    def read(cls, own: Path | None = None, weights: Path | None = None, own_hosted: Path | None = None) -> Registry:
+        """The records that ship with Darkroom, then those of the files `own` and `own_hosted` if they exist (an own
+        record replaces a shipped one with the same id), then those of the checkpoints that lie in the folder `weights`.
 
         Raises `BadSettings` for a file of records that cannot be read.
         """
-        records = {record.id: record for record in _records(Path(__file__).with_name("registry.toml"))}
-        if own is not None and own.exists():
-            records |= {record.id: record for record in _records(own)}
+        here = Path(__file__).parent
+        records = _read(here / "registry.toml", own, "model", ModelRecord)
         if weights is not None:
             from pipeline.models.own import shelf  # which imports this module
 
             records |= {record.id: record for record in shelf.records(weights, list(records.values()))}
-        return cls(tuple(records.values()))
+        hosted = _read(here / "hosted.toml", own_hosted, "model", HostedModel)
+        providers = _read(here / "hosted.toml", own_hosted, "provider", Provider)
+        return cls(tuple(records.values()), tuple(hosted.values()), tuple(providers.values()))
 
     def find(self, name: str) -> ModelRecord:
-        """The record that `name` means: an id, or the only one that it is a short form of. Raises `UnknownModel`.
+        """The checkpoint that `name` means, as `find_any`. Raises `UnknownModel`, and `InvalidRequest` for a hosted
+        model, of which nothing is here."""
+        found = self.find_any(name)
+        if isinstance(found, HostedModel):
+            message = f"{found.name} is hosted: there is no checkpoint of it."
+            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
+        return found
+
+    def find_any(self, name: str) -> Model:
+        """The record that `name` means: an id, or the only one that it is a short form of; of several, the one that
+        runs here. Raises `UnknownModel`.
 
         A short form is a part of an id or name, without regard to case, spaces and punctuation, and with “sd” for
         “stable diffusion”: `sd3.5`, `flux`, `PixArt Sigma`.
         """
-        wanted, short = name.strip().lower(), _shortened(name)
-        exact = [r for r in self.records if wanted in (r.id.lower(), _last(r.id).lower())]
-        if len(exact) == 1:
-            return exact[0]
-        whole = [r for r in self.records if short in map(_shortened, (r.id, _last(r.id), r.name))]
-        partial = [r for r in self.records if short and any(short in _shortened(form) for form in (r.id, r.name))]
-        for found in (whole, partial):
+        exact = [model for model in self.hosted if model.id.lower() == name.strip().lower()]
+        for found in (exact, _meant(name, self.records), _meant(name, self.hosted)):
             if len(found) == 1:
                 return found[0]
-        if partial:
-            names = ", ".join(record.id for record in partial)
-            raise UnknownModel(f"“{name}” can mean several models.", f"Choose one of {names}.", field="model")
+            if found:
+                names = ", ".join(model.id for model in found)
+                raise UnknownModel(f"“{name}” can mean several models.", f"Choose one of {names}.", field="model")
         names = ", ".join(record.id for record in self.records)
         raise UnknownModel(f"There is no model named “{name}”.", f"Known models: {names}.", field="model")
+
+    def provider(self, model: HostedModel) -> Provider:
+        """Who offers a hosted model. Raises `BadSettings` when no record says."""
+        found = next((one for one in self.providers if one.id == model.provider), None)
+        if found is None:
+            message = f"The record of {model.id} names a provider {model.provider} that there is not."
+            raise BadSettings(message, "Add its record, or correct that of the model.")
+        return found
+
+
+def _meant(name: str, models: Sequence[M]) -> list[M]:
+    """Those of `models` that a name can mean, as far as it tells them apart."""
+    wanted, short = name.strip().lower(), _shortened(name)
+    exact = [one for one in models if wanted in (one.id.lower(), _last(one.id).lower())]
+    whole = [one for one in models if short in map(_shortened, (one.id, _last(one.id), one.name))]
+    partial = [one for one in models if short and any(short in _shortened(form) for form in (one.id, one.name))]
+    return next((found for found in (exact, whole) if len(found) == 1), partial)
 
 
 def _last(model_id: str) -> str:
@@ -264,10 +291,18 @@ def _shortened(name: str) -> str:
     return re.sub(r"v(?=\d)", "", plain.replace("stablediffusion", "sd"))
 
 
-def _records(path: Path) -> list[ModelRecord]:
+def _read(shipped: Path, own: Path | None, table: str, kind: type[R]) -> dict[str, R]:
+    """The records of one kind by their ids: the shipped ones, and over them one's own."""
+    records = {record.id: record for record in _records(shipped, table, kind)}
+    if own is not None and own.exists():
+        records |= {record.id: record for record in _records(own, table, kind)}
+    return records
+
+
+def _records(path: Path, table: str, kind: type[R]) -> list[R]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return [ModelRecord.model_validate(record) for record in data.get("model", [])]
+        return [kind.model_validate(record) for record in data.get(table, [])]
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.inputs import Fit
-from pipeline.models.registry import SizeRule
+from pipeline.models.size import SizeRule
 from pipeline.pictures.fit import Size, continued, fitted, nearest_size
 from tests.pictures.samples import shaded
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pipeline.inputs import size_of
 from pipeline.jobs.state import JobState
-from pipeline.models.registry import SizeRule
+from pipeline.models.size import SizeRule
 from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio

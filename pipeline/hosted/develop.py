@@ -1,0 +1,78 @@
+"""From what came to a picture for the gallery."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+from PIL import Image
+
+from pipeline.errors import ProviderFailed
+from pipeline.events import Picture
+from pipeline.hosted.call import Arrival, Call
+from pipeline.recipe import HostedUse, Recipe
+
+OPAQUE = b"\xff"
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no picture, or a damaged one."""
+
+
+def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: dict[str, str]) -> Recipe:
+    """The recipe of the picture `number` of a call, counted from 0, but for its pixels. `seconds` is how long the call
+    took."""
+    request, (width, height) = call.request, call.size
+    used = HostedUse(
+        provider=call.provider.name,
+        host=call.base_url.partition("://")[2].partition("/")[0],
+        model=arrival.model or call.model.source,
+        request_id=arrival.request_id,
+        seeded=call.model.seed,
+        revised_prompt=arrival.revised_prompt,
+        usage=dict(arrival.usage),
+    )
+    return Recipe(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt if call.model.negative_prompt else "",
+        model=call.model.id,
+        model_revision="",
+        num_inference_steps=0,
+        guidance_scale=0.0,
+        width=width,
+        height=height,
+        seed=request.seed + number,
+        scheduler="",
+        scheduler_config={},
+        quantization="none",
+        offload="none",
+        image=request.image,
+        fit=request.fit,
+        mask=request.mask,
+        options=call.options,
+        hosted=used,
+        dtype="uint8",
+        device=f"{used.provider} ({used.host})",
+        versions=versions,
+        seconds=seconds,
+        sha256="",
+    )
+
+
+def develop(recipe: Recipe, data: bytes, index: int) -> Picture:
+    """The picture in a file, whose recipe lacks only what pixels tell. Raises `ProviderFailed` when there is none."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
+            opacity = image.convert("RGBA").getchannel("A").tobytes() if image.has_transparency_data else b""
+            rgb = image.convert("RGB")
+    except _BROKEN as error:
+        message = f"What {recipe.device} sent is no picture that can be read: {error}."
+        raise ProviderFailed(message, "Run the job again.") from None
+    pixels, asked = rgb.tobytes(), (recipe.width, recipe.height)
+    whole = recipe.model_copy(
+        update={
+            "width": rgb.width,
+            "height": rgb.height,
+            "sha256": hashlib.sha256(pixels).hexdigest(),
+            "work_size": None if rgb.size == asked else asked,
+        }
+    )
+    return Picture(index=index, rgb=pixels, recipe=whole, alpha=opacity if opacity.strip(OPAQUE) else b"")

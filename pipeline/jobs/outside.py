@@ -1,0 +1,168 @@
+"""Jobs that are made elsewhere, by providers: each on a thread of its own, beside the workers.
+
+As in `foreman`, everything here is called with the dispatcher's lock held, but for what the threads do. A picture is
+saved on the job's own thread, as soon as it has come. A job that is cancelled ends at once; what was ordered for it by
+then cannot be taken back, so it is waited for and saved all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
+from pipeline.events import Asked, Cancelled, Event, Failed, Finished, Last, Queued, Saved, Warned
+from pipeline.jobs.active import ActiveJob
+from pipeline.jobs.ledger import Ledger
+from pipeline.jobs.line import WaitingLine
+from pipeline.jobs.store import JobRow
+from pipeline.jobs.surroundings import Surroundings
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 10.0
+"""Seconds that pictures which were ordered may take to come, when the studio ends."""
+
+
+@dataclass(slots=True, eq=False)
+class _Errand:
+    """A job in hand."""
+
+    row: JobRow
+    lane: str
+    active: ActiveJob
+    stop: threading.Event = field(default_factory=threading.Event)
+    over: bool = False
+    """Whether its end is told, although something may still come."""
+
+
+class Outside:
+    """The jobs that providers have in hand."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        line: WaitingLine,
+        around: Surroundings,
+        lock: threading.RLock,
+        on_moved: Callable[[], None],
+    ) -> None:
+        """`on_moved` hears that places in the line have changed."""
+        self._ledger, self._line, self._around, self._lock = ledger, line, around, lock
+        self._on_moved = on_moved
+        self._errands: dict[str, _Errand] = {}
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    @property
+    def jobs(self) -> list[ActiveJob]:
+        """The jobs that have begun."""
+        return [errand.active for errand in self._errands.values()]
+
+    def recover(self) -> None:
+        """Save the pictures that came before the studio ended and did not reach the gallery."""
+        for job_id, picture in self._around.hosted.recover():
+            saved = {image.index for image in self._around.keeper.of_job(job_id)}
+            if picture.index in saved or self._around.keeper.save(picture, job_id).path:
+                self._around.hosted.settle(job_id, picture.index)
+
+    def dispatch(self) -> None:
+        """Begin jobs, as many for each provider as it may have in hand."""
+        if self._closed:
+            return
+        busy = Counter(errand.lane for errand in self._errands.values())
+        for lane in self._line.providers:
+            while busy[lane] < self._around.hosted.jobs_at_once and (job_id := self._line.next(None, lane)):
+                self._line.take(job_id)
+                self._begin(job_id, lane)
+                busy[lane] += 1
+
+    def cancel(self, job_id: str) -> None:
+        """End a job that has begun, and order nothing more for it."""
+        errand = self._errands.get(job_id)
+        if errand is not None:
+            errand.stop.set()
+            self._end(errand, Cancelled())
+
+    def stop(self) -> None:
+        """Begin nothing more, and order nothing more."""
+        self._closed = True
+        for errand in self._errands.values():
+            errand.stop.set()
+
+    def wait(self) -> None:
+        """Wait a while for what is ordered, without the lock. Jobs that are not done then stay unfinished."""
+        deadline = time.monotonic() + PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            for errand in self._errands.values():
+                errand.over = True
+
+    # -- on the threads -----------------------------------------------------------------------------------------
+
+    def _begin(self, job_id: str, lane: str) -> None:
+        row = self._ledger.store.get(job_id)
+        self._ledger.store.begin(job_id)
+        self._ledger.log.begun(job_id, lane)
+        self._ledger.feed.publish(job_id, Queued(position=1))  # until the provider is asked
+        errand = _Errand(row, lane, ActiveJob(job_id, row.client, warnings=row.warnings))
+        self._errands[job_id] = errand
+        thread = threading.Thread(target=self._run, args=(errand,), name=f"hosted-{job_id}", daemon=True)
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
+
+    def _run(self, errand: _Errand) -> None:
+        last = self._made(errand)
+        with self._lock:
+            put_off = self._closed and isinstance(last, Cancelled)
+            if not errand.over and not put_off:
+                self._end(errand, last)
+
+    def _made(self, errand: _Errand) -> Last:
+        """Make what is left of a job; returns how that ended."""
+        row, hosted = errand.row, self._around.hosted
+        done = {image.index for image in self._around.keeper.of_job(row.id)}
+        left = [index for index in range(row.request.num_pictures) if index not in done]
+        request = row.request.model_copy(update={"seed": row.seed})
+        try:
+            for picture in hosted.make(row.id, request, row.model, left, partial(self._tell, errand), errand.stop):
+                image = self._around.keeper.save(picture, row.id)
+                self._tell(errand, Saved(image=image))
+                if image.path is not None:
+                    hosted.settle(row.id, picture.index)
+        except DarkroomError as error:
+            return Failed(error=error.info)
+        except Exception as error:  # else the job would never end
+            logger.exception("A hosted job failed")
+            return Failed(error=_unexpected(error))
+        return Cancelled() if errand.stop.is_set() else Finished()
+
+    def _tell(self, errand: _Errand, event: Event) -> None:
+        """Tell an event of a job, unless its end is told already."""
+        with self._lock:
+            if errand.over:
+                return
+            if isinstance(event, Asked):
+                self._ledger.store.running(errand.row.id)
+            errand.active.note(event)
+            if isinstance(event, Warned):
+                self._ledger.store.warn(errand.row.id, errand.active.warnings)
+            self._ledger.tell(errand.row.id, event)
+
+    def _end(self, errand: _Errand, last: Last) -> None:
+        errand.over = True
+        self._errands.pop(errand.row.id, None)
+        self._ledger.end(errand.row.id, last)
+        self.dispatch()
+        self._on_moved()
+
+
+def _unexpected(error: Exception) -> ErrorInfo:
+    message = f"Asking the provider failed: {type(error).__name__}."
+    return EngineFailed(message, "Try again; if it happens again, report it.").info

@@ -1,0 +1,75 @@
+"""A studio without workers, whose providers are servers of this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.events import Asked, Event
+from pipeline.hosted import keys
+from pipeline.hosted.call import Call, Watch
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Registry
+from pipeline.request import parse_request
+from pipeline.settings import Settings
+from pipeline.studio import Studio
+from tests.hosted.provider_server import ProviderServer, provider_server
+
+
+class HostedStudio(Studio):
+    """A studio that makes nothing itself: no worker is ever started."""
+
+    def _worker_environments(self) -> list[Mapping[str, str]]:
+        return []
+
+
+@pytest.fixture
+def provider() -> Iterator[ProviderServer]:
+    """A server that stands for a provider."""
+    with provider_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the machine that runs the tests: neither keys nor addresses."""
+    monkeypatch.setattr(keys, "ENV_FILE", tmp_path / ".env")
+    for one in Registry.read().providers:
+        for name in (one.base_url_variable, *(name for names in one.keys for name in names)):
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def hosted_studio(make_settings: Callable[..., Settings]) -> Iterator[HostedStudio]:
+    with HostedStudio(make_settings()) as studio:
+        yield studio
+
+
+class Told:
+    """What an adapter told while it worked."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.tasks: list[str] = []
+        self.stop = threading.Event()
+        asked = Asked(provider="somebody", image_index=0, count=1)
+        self.watch = Watch(self.events.append, self.stop, self.tasks.append, asked)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def call_of(model: HostedModel, base_url: str, **fields: Any) -> Call:
+    """A call of a provider at `base_url`, with the keys `secret-1` and so on; `fields` are those of a request and of
+    `Call`."""
+    provider = Registry.read().provider(model)
+    given = {name: fields.pop(name) for name in ("count", "image", "mask", "task") if name in fields}
+    secrets = {names[0]: f"secret-{number}" for number, names in enumerate(provider.keys, 1)}
+    request = parse_request(**{"prompt": "a boat", "seed": 7} | fields)
+    return Call(model, provider, base_url, secrets, request, **given)
