@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# On a terminal pip shows how far it is; elsewhere it is quiet.
+INSTALL := $(BIN)/pip install $$(test -t 2 || echo -qq)
 # Handed on as it was typed, so that no shell sees its quotes or dollar signs.
 override PROMPT := $(value PROMPT)
 export PROMPT
@@ -49,12 +51,12 @@ image: .venv/.installed ## Make one picture: make image PROMPT="a lighthouse at 
 	@touch $@
 
 .venv/.installed: requirements.txt .venv/.created
-	@echo 'Installing what requirements.txt names into .venv (once; torch for CUDA is large) …'
-	@$(BIN)/pip install -qq -r requirements.txt
+	@echo 'Installing what requirements.txt names into .venv: once, some minutes (torch for CUDA is large) …'
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.installed
-	@$(BIN)/pip install -qq -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 .venv/.browser: .ci/browser .venv/.dev
