@@ -94,7 +94,7 @@ class HostedSize(SizeRule):
 
         if ratio := self.nearest(width, height)[0]:
             return _shape(ratio, math.isqrt(math.prod(self.native)))
-        short = math.ceil(max(width, height) / self.max_aspect)
+        short = math.ceil(max(width, height) / (self.max_aspect or math.inf))
         width, height = native_size((max(width, short), max(height, short)), self)
         long = self.max_pixels // min(width, height) // self.multiple * self.multiple  # both sides may be rounded up
         return min(width, long), min(height, long)
