@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from pipeline.errors import ModelRetired
 from pipeline.inputs import unseen
 from pipeline.models.hosted import HostedModel, HostedSize
 from pipeline.models.registry import Registry
@@ -75,3 +76,14 @@ def test_a_named_size_wins_over_that_of_the_picture() -> None:
     model = SHAPED[0]
     request = GenerationRequest(prompt="a boat", image=unseen((640, 480)), width=1024, height=1024)
     assert model.asked_size(request) == (1024, 1024)
+
+
+@by_id([model for model in REGISTRY.hosted if model.replacement])
+def test_what_replaces_a_model_is_offered_itself(model: HostedModel) -> None:
+    assert model.replacement in [one.id for one in LIVE]
+
+
+def test_a_retired_model_names_its_day_and_its_replacement() -> None:
+    model = REGISTRY.find_any("imagen-4.0-generate-001")
+    with pytest.raises(ModelRetired, match=r"17 August 2026.*google/gemini-nano-banana-2\.1"):
+        model.check(GenerationRequest(prompt="a boat"))

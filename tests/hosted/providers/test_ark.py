@@ -6,6 +6,7 @@ import base64
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,3 +252,27 @@ def test_where_nobody_listens_nothing_was_ordered_and_it_is_tried_again(told: To
     told.stop.set()  # what ends the first pause
     with pytest.raises(Stopped):
         ark.make(call_of(MODEL, "http://127.0.0.1:9/api/v3"), told.watch)
+
+
+def test_a_model_of_ones_own_is_asked_by_the_name_in_its_record(
+    provider: ProviderServer, told: Told, tmp_path: Path
+) -> None:
+    own = tmp_path / "hosted.toml"
+    own.write_text(
+        """
+        [[model]]
+        id = "bytedance/ours"
+        name = "Our endpoint"
+        provider = "bytedance"
+        source = "ep-20261127-abcde"
+        summary = "Seedream at an endpoint of ours."
+        size = { native = [2048, 2048], multiple = 8, min = 256, max = 8192 }
+        prompt_characters = 4000
+        """,
+        encoding="utf-8",
+    )
+    model = Registry.read(own_hosted=own).find_any("bytedance/ours")
+    assert isinstance(model, HostedModel)
+    provider.answers(answered(drawn(picture())))
+    ark.make(call_of(model, f"{provider.url}/api/v3"), told.watch)
+    assert provider.asked[0].json["model"] == "ep-20261127-abcde"

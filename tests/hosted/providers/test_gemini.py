@@ -25,7 +25,7 @@ from pipeline.hosted.call import Stopped
 from pipeline.hosted.providers import gemini
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
-from tests.hosted.conftest import Told, call_of
+from tests.hosted.conftest import HostedStudio, Told, call_of
 from tests.hosted.provider_server import Answer, ProviderServer, picture
 
 MODEL = next(model for model in Registry.read().hosted if model.id == "google/gemini-nano-banana-2.1")
@@ -300,3 +300,17 @@ def test_a_model_that_is_gone_names_its_replacement(provider: ProviderServer, to
     assert isinstance(error, ModelRetired)
     assert "google/gemini-nano-banana-2.1" in error.info.remedy
     assert len(provider.asked) == 1
+
+
+def test_a_photograph_keeps_its_shape_on_the_way_to_the_gallery(
+    hosted_studio: HostedStudio, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.url)
+    monkeypatch.setenv("GEMINI_API_KEY", "secret-2")
+    provider.answers(answered(shown(picture(1376, 768))))
+    [image] = hosted_studio.generate("at night", model="nano banana", image=Image.new("RGB", (1600, 900), "navy"))
+    assert provider.asked[0].headers["x-goog-api-key"] == "secret-2"
+    assert provider.asked[0].json["generationConfig"]["imageConfig"]["aspectRatio"] == "16:9"
+    assert (image.recipe.width, image.recipe.height) == (1376, 768)
+    assert image.recipe.hosted is not None
+    assert image.recipe.hosted.model == "nano-2.1-001"
