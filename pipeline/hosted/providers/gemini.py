@@ -147,7 +147,7 @@ def _explained(call: Call, error: errors.APIError) -> DarkroomError | Transient:
         return _limited(call, said, details)
     if error.code >= 500:  # such a call is not charged: https://ai.google.dev/gemini-api/docs/billing
         return Transient(refusals.busy(call, said))
-    if error.code == 400:
+    if error.code >= 400:
         return refusals.out_of_quota(call, said) if "billing" in said else refusals.not_taken(call, said)
     return refusals.failed(call, error)
 

@@ -64,7 +64,9 @@ def test_a_picture_that_has_moved_is_followed(provider: ProviderServer) -> None:
     assert [asked.path for asked in provider.asked] == ["/here.png", "/there.png"]
 
 
-@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/1.png", "1.png", "http://127.0.0.1:port/"])
+@pytest.mark.parametrize(
+    "address", ["file:///etc/hostname", "ftp://127.0.0.1/1.png", "1.png", "http://127.0.0.1:port/"]
+)
 def test_only_the_web_is_asked(address: str) -> None:
     with pytest.raises(ProviderFailed, match="leads nowhere") as failed:
         fetched(CALL, address)

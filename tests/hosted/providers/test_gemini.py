@@ -175,19 +175,20 @@ def test_a_pause_that_is_too_long_is_told_instead_of_waited(provider: ProviderSe
     assert len(provider.asked) == 1
 
 
+EXCEEDED = "You exceeded your current quota, please check your plan and billing details."
+
+
 @pytest.mark.parametrize(
-    "details",
+    "answer",
     [
-        (violated("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), wait_for("0.01s")),
-        ({"@type": "type.googleapis.com/google.rpc.Help", "links": []},),
+        refused(429, "RESOURCE_EXHAUSTED", EXCEEDED, violated("RequestsPerDayPerProject-FreeTier"), wait_for("0.01s")),
+        refused(429, "RESOURCE_EXHAUSTED", EXCEEDED, {"@type": "type.googleapis.com/google.rpc.Help", "links": []}),
+        refused(400, "FAILED_PRECONDITION", "Please enable billing on your project."),
     ],
-    ids=["for today", "for good"],
+    ids=["today", "account", "none"],
 )
-def test_a_quota_that_is_used_up_is_asked_for_once(
-    provider: ProviderServer, told: Told, details: tuple[dict[str, Any], ...]
-) -> None:
-    message = "You exceeded your current quota, please check your plan and billing details."
-    provider.answers(refused(429, "RESOURCE_EXHAUSTED", message, *details))
+def test_a_quota_that_is_used_up_is_asked_for_once(provider: ProviderServer, told: Told, answer: Answer) -> None:
+    provider.answers(answer)
     error = asked(provider, told)
     assert isinstance(error, QuotaExceeded)
     assert "account at Google" in error.info.message
