@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -38,6 +41,17 @@ def patiently(watch: Watch, ask: Callable[[], T]) -> T:
         return retrying(ask)
     except Transient as error:
         raise error.error from None
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which a provider asks to be asked again, by the headers of its answer (names in small letters): as
+    `retry-after-ms`, or as `retry-after` in seconds or as a date; None where it says nothing."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        with suppress(ValueError):
+            return max(0.0, float(headers.get(name, "")) / unit)
+    with suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    return None
 
 
 def _failure(state: RetryCallState) -> Transient:

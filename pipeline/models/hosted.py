@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from pipeline.errors import InvalidRequest, ModelRetired
-from pipeline.inputs import Task
+from pipeline.inputs import Task, size_of
 from pipeline.models.size import SizeRule
 from pipeline.request import GenerationRequest
 
@@ -88,11 +88,24 @@ class HostedSize(SizeRule):
         ratio, resolution = self.nearest(width, height)
         return _shape(ratio, self.resolutions.get(resolution, self.native[0])) if ratio else (width, height)
 
+    def like(self, width: int, height: int) -> tuple[int, int]:
+        """A size of nearly the shape of a picture, with about as many pixels as the native one."""
+        from pipeline.pictures.fit import native_size  # which brings numpy; most who read records do not need it
+
+        if ratio := self.nearest(width, height)[0]:
+            return _shape(ratio, math.isqrt(math.prod(self.native)))
+        short = math.ceil(max(width, height) / (self.max_aspect or math.inf))
+        width, height = native_size((max(width, short), max(height, short)), self)
+        long = self.max_pixels // min(width, height) // self.multiple * self.multiple  # both sides may be rounded up
+        return min(width, long), min(height, long)
+
     @property
     def offered(self) -> tuple[tuple[int, int], ...]:
-        """Sizes to choose from: each ratio at each resolution, or the only ones; empty where others are possible."""
+        """Sizes to choose from: each ratio at each resolution, as far as a request can name it, or the only ones; empty
+        where others are possible."""
         sides = self.resolutions.values() or self.native[:1]
-        return tuple(_shape(ratio, side) for side in sides for ratio in self.ratios) or self.shapes
+        shapes = [_shape(ratio, side) for side in sides for ratio in self.ratios]
+        return tuple(shape for shape in shapes if all(map(self.fits, shape))) or self.shapes
 
 
 class HostedModel(_Data):
@@ -172,7 +185,10 @@ class HostedModel(_Data):
         return {name: request.options.get(name, option.default) for name, option in self.options.items()}
 
     def asked_size(self, request: GenerationRequest) -> tuple[int, int]:
-        """Width and height in pixels that `request` names, or the model's own."""
+        """Width and height in pixels that `request` names, or the model's own, in the shape of the picture to work
+        from."""
+        if request.image and request.width is None and request.height is None:
+            return self.size.like(*size_of(request.image))
         return request.width or self.size.native[0], request.height or self.size.native[1]
 
     def _impossible(self, request: GenerationRequest) -> list[tuple[str, str]]:
