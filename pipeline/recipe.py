@@ -174,13 +174,17 @@ class Recipe(BaseModel):
         return parse_request(**(fields | self._told_elsewhere() | changes))
 
     def _told_elsewhere(self) -> dict[str, Any]:
-        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed."""
+        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed. Steps and guidance
+        are 0 where the provider chose them."""
         if self.hosted is None:
             return {}
-        unknown = dict.fromkeys(("num_inference_steps", "guidance_scale", "scheduler", "strength"))
-        automatic = dict.fromkeys(("quantization", "offload"), "auto")
-        seed = self.seed if self.hosted.seeded else -1
-        return unknown | automatic | {"seed": seed}
+        return {
+            "num_inference_steps": self.num_inference_steps or None,
+            "guidance_scale": self.guidance_scale or None,
+            "quantization": "auto",
+            "offload": "auto",
+            "seed": self.seed if self.hosted.seeded else -1,
+        }
 
     @classmethod
     def from_json(cls, text: str) -> Self:

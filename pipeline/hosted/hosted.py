@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import DarkroomError, DependencyMissing, InvalidRequest, ProviderFailed
 from pipeline.events import Asked, Event, Picture, Warned
 from pipeline.gallery.files import write_atomically
-from pipeline.hosted import keys, refusals
+from pipeline.hosted import keys, refusals, servers
 from pipeline.hosted.call import Adapter, Arrival, Call, Stopped, Watch
 from pipeline.hosted.develop import develop, draft
 from pipeline.hosted.receipts import Arrived, Begun, Receipts
@@ -117,10 +117,30 @@ class Hosted:
         known = sorted({*self._acknowledged(), provider_id})
         write_atomically(self._notes, json.dumps(known).encode())
 
-    def _check_provider(self, provider: Provider) -> None:
+    def add_server(self, url: str, name: str = "", key_variable: str = "") -> Provider:
+        """Ask a server that speaks as OpenAI does, such as another Darkroom, for its models, and know it and them from
+        now on; `key_variable` names the variable with its key. One that is known already is asked anew.
+
+        Raises `InvalidRequest`, `KeyMissing`, `ProviderFailed`, and `BadSettings` when it cannot be written down.
+        """
+        self._check_on("Servers are")
+        found = servers.ask(url, name, key_variable)
+        servers.keep(self._settings.hosted_file, found)
+        self._models.refresh()
+        return found.provider
+
+    def remove_server(self, provider_id: str) -> None:
+        """Forget a server that was added, and its models. Raises `NotFound`, and `BadSettings` as `add_server`."""
+        servers.forget(self._settings.hosted_file, provider_id)
+        self._models.refresh()
+
+    def _check_on(self, who: str) -> None:
         if not self.on:
-            message = f"{provider.name} is not asked: hosted models are off here (DARKROOM_HOSTED=off)."
+            message = f"{who} not asked: hosted models are off here (DARKROOM_HOSTED=off)."
             raise InvalidRequest(message, "Choose a model that runs here.", field="model")
+
+    def _check_provider(self, provider: Provider) -> None:
+        self._check_on(f"{provider.name} is")
         keys.keys_of(provider)
         needed = {"tenacity": "tenacity"} | provider.packages
         if absent := [package for package, module in needed.items() if not _is_here(module)]:
