@@ -174,8 +174,8 @@ class Recipe(BaseModel):
         return parse_request(**(fields | self._told_elsewhere() | changes))
 
     def _told_elsewhere(self) -> dict[str, Any]:
-        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed. Steps and guidance
-        are 0 where the provider chose them."""
+        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed. Steps and
+        guidance are 0 where the provider chose them."""
         if self.hosted is None:
             return {}
         return {

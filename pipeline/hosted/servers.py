@@ -1,4 +1,4 @@
-"""Servers of one's own choice that speak as OpenAI does, another Darkroom first of all: their records are made by asking
+"""Servers of one's own choice that speak as OpenAI does, another Darkroom first of all. Their records come of asking
 them, and stand in one's own `hosted.toml`.
 
 server = ask("http://192.168.1.5:8501", "Studio")
@@ -75,7 +75,7 @@ def ask(url: str, name: str = "", key_variable: str = "") -> Server:
     answers.
     """
     provider = _provider(url, name, key_variable)
-    headers = {"Authorization": f"Bearer {key}" for key in keys_of(provider).values()}
+    headers = [("Authorization", f"Bearer {key}") for key in keys_of(provider).values()]
     with httpx2.Client(headers=headers, timeout=TIMEOUT) as client:
         try:
             listed = _listed(client, provider)
@@ -92,7 +92,11 @@ def keep(file: Path, server: Server) -> None:
     Raises `InvalidRequest` when its name is that of another one, and `BadSettings` when the file cannot be changed.
     """
     provider, models = server
-    tables = {"provider": [_written(provider)], "model": [_written(model) for model in models]}
+    tables = {
+        # In full: what fits on a line would be no table of its own, and could not be taken out again.
+        "provider": [provider.model_dump(mode="json")],
+        "model": [model.model_dump(mode="json", exclude_defaults=True) for model in models],
+    }
 
     def added(text: str) -> str:
         known = [*Registry.read().providers, *map(Provider.model_validate, tomllib.loads(text).get("provider", []))]
@@ -113,7 +117,9 @@ def forget(file: Path, provider_id: str) -> None:
     def shortened(text: str) -> str:
         left = _without(text, provider_id)
         if left == text:
-            raise NotFound(f"{provider_id} is not among the servers that were added.", "What ships with Darkroom stays.")
+            raise NotFound(
+                f"{provider_id} is not among the servers that were added.", "What ships with Darkroom stays."
+            )
         return left
 
     rewrite(file, shortened, lambda written: Registry.read(own_hosted=written))
@@ -206,7 +212,3 @@ def _is_of(record: str, provider_id: str) -> bool:
     tables: dict[str, list[dict[str, Any]]] = tomllib.loads(record)
     providers, models = tables.get("provider", []), tables.get("model", [])
     return provider_id in [*(one.get("id") for one in providers), *(one.get("provider") for one in models)]
-
-
-def _written(record: Provider | HostedModel) -> dict[str, Any]:
-    return record.model_dump(mode="json", exclude_defaults=True)

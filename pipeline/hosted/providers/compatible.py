@@ -43,7 +43,7 @@ def _beside(call: Call) -> dict[str, Any]:
     if model.negative_prompt and request.negative_prompt:
         given["negative_prompt"] = request.negative_prompt
     if model.sampling:
-        names = ("num_inference_steps", "guidance_scale", "strength")
+        names = ("num_inference_steps", "guidance_scale", "strength", *(["fit"] if request.image else []))
         given |= {name: value for name in names if (value := getattr(request, name)) is not None}
     return given
 

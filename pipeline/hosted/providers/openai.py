@@ -43,9 +43,10 @@ def _streamed(stream: openai.Stream[Any], call: Call, watch: Watch) -> list[Arri
     """The picture at the end of a stream."""
     headers = stream.response.headers
     request_id = headers.get("x-request-id", "")
-    if "json" in headers.get("content-type", ""):  # from a server between that streams nothing
+    if "event-stream" not in headers.get("content-type", ""):  # from a server between that streams nothing
         stream.response.read()
-        answer = ImagesResponse.construct(**stream.response.json())
+        found = stream.response.json()
+        answer = ImagesResponse.construct(**found) if isinstance(found, dict) else None
         return arrivals(call, answer, request_id, decoded)
     for event in stream:
         kind = str(getattr(event, "type", ""))

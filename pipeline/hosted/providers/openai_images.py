@@ -1,4 +1,4 @@
-"""OpenAI's interface to pictures: what is sent and what comes, for OpenAI itself and for servers that speak as it does."""
+"""OpenAI's interface to pictures, what is sent and what comes: of OpenAI and of servers that speak as it does."""
 
 from __future__ import annotations
 
@@ -35,10 +35,15 @@ def ask(client: openai.OpenAI, call: Call, **fields: Any) -> Any:
     """Order the pictures of a call, with `fields` beside those that every server knows. Returns an `ImagesResponse`, or
     a stream of events where `stream` is set; raises what the package does."""
     width, height = call.size
-    known = {"model": call.model.source, "prompt": call.request.prompt, "n": call.count, "size": f"{width}x{height}"}
+    known: dict[str, Any] = {
+        "model": call.model.source,
+        "prompt": call.request.prompt,
+        "n": call.count,
+        "size": f"{width}x{height}",
+    }
     if call.image is None:
         return client.images.generate(**known, **fields)
-    files = {"image": _file("image", call.image)}
+    files: dict[str, Any] = {"image": _file("image", call.image)}
     if call.mask is not None:
         files["mask"] = _file("mask", _cutout(call.mask))
     return client.images.edit(**known, **fields, **files)
@@ -78,7 +83,10 @@ def decoded(carrier: Any) -> bytes:
 def preview(data: bytes) -> bytes:
     """A small JPEG of a picture's file; nothing of one that cannot be read."""
     buffer = io.BytesIO()
-    with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(io.BytesIO(data)) as image:
+    with (
+        suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError),
+        Image.open(io.BytesIO(data)) as image,
+    ):
         small = image.convert("RGB")
         small.thumbnail((MAX_SIDE, MAX_SIDE))
         small.save(buffer, "JPEG", quality=80)

@@ -1,4 +1,4 @@
-"""Files of one's own records (`models.toml`, `hosted.toml`): changed whole or not at all, with all else that is in them."""
+"""Files of one's own records (`models.toml`, `hosted.toml`): changed whole or not at all, and no more than is meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TABLE = re.compile(r"^\s*\[\[\s*(?:model|provider)\s*\]\]", re.MULTILINE)
 
 
 def rewrite(file: Path, change: Callable[[str], str], check: Callable[[Path], object]) -> None:
-    """Replace a file by its changed text, once `check` has read that without raising. A file that is not there is empty.
+    """Replace a file by its changed text, once `check` has read that without raising. What is not there is empty.
 
     Raises what `change` and `check` raise, and `BadSettings` when the file cannot be read or written.
     """
