@@ -83,6 +83,6 @@ def develop(recipe: Recipe, data: bytes, index: int) -> Picture:
 def _sampled(call: Call) -> tuple[int, float, float | None]:
     """Steps, guidance and strength that were asked for; 0 and None where the provider chose them."""
     request = call.request
-    if not call.model.sampling:
+    if not call.model.darkroom:
         return 0, 0.0, None
     return request.num_inference_steps or 0, request.guidance_scale or 0.0, request.strength

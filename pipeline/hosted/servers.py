@@ -197,7 +197,7 @@ def _model(provider: Provider, source: str, facts: _Facts | None) -> HostedModel
         prompt_characters=MAX_PROMPT_CHARACTERS,
         negative_prompt=facts is not None and facts.negative_prompt,
         seed=True,
-        sampling=facts is not None,
+        darkroom=facts is not None,
         evidence="what the server tells of it" if facts else "the server's list of models; all else is unknown",
     )
 

@@ -70,7 +70,7 @@ def test_a_server_is_known_by_its_host_and_its_models_take_any_size(provider: Pr
     assert found.base_url == f"{provider.url}/v1"
     assert found.id == provider.url.removeprefix("http://").replace(".", "-").replace(":", "-")
     assert (model.id, model.source) == (f"{found.id}/acme/some", "acme/some")
-    assert (model.size, model.seed, model.negative_prompt, model.sampling) == (servers.ANY_SIZE, True, False, False)
+    assert (model.size, model.seed, model.negative_prompt, model.darkroom) == (servers.ANY_SIZE, True, False, False)
 
 
 def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None:
@@ -78,7 +78,7 @@ def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None
     [model] = servers.ask(f"{provider.url}/v1/", "Upstairs").models
     assert (model.id, model.name, model.tasks) == ("upstairs/acme/tiny", "Tiny (Upstairs)", ("text", "image"))
     assert (model.size.native, model.size.multiple, model.size.max) == ((64, 64), 16, 128)
-    assert (model.seed, model.negative_prompt, model.sampling) == (True, True, True)
+    assert (model.seed, model.negative_prompt, model.darkroom) == (True, True, True)
 
 
 def test_the_key_comes_from_the_variable_that_is_named(

@@ -11,27 +11,33 @@ from openai.types import Image as Item
 from pipeline.hosted.call import Arrival, Call, Watch
 from pipeline.hosted.providers.download import fetched
 from pipeline.hosted.providers.openai_errors import explaining
-from pipeline.hosted.providers.openai_images import arrivals, ask, client, decoded
+from pipeline.hosted.providers.openai_images import arrivals, ask, client, decoded, last
 from pipeline.hosted.retry import patiently
 
 PATIENCE = 1800.0
 """Seconds for an answer: such a server may have a queue, load its model first, and draw on a CPU."""
+PARTIALS = 3
+"""Previews that a Darkroom is asked for, at most; it says that it is still there in between."""
 KEYLESS = "none"
 """The package insists on a key."""
 
 
 def make(call: Call, watch: Watch) -> list[Arrival]:
-    """As `Adapter.make`."""
+    """As `Adapter.make`. A Darkroom shows how a single picture develops."""
     with client(call, next(iter(call.keys.values()), KEYLESS), PATIENCE) as opened:
         opened.organization = opened.project = None  # the environment names OpenAI's, which nobody else is told
-        return patiently(watch, partial(_ordered, opened, call))
+        return patiently(watch, partial(_ordered, opened, call, watch))
 
 
-def _ordered(opened: openai.OpenAI, call: Call) -> list[Arrival]:
+def _ordered(opened: openai.OpenAI, call: Call, watch: Watch) -> list[Arrival]:
+    fields = {"response_format": "b64_json", "extra_body": _beside(call)}
+    read = partial(_read, call)
     with explaining(call):
-        answer = ask(opened, call, response_format="b64_json", extra_body=_beside(call))
-        request_id = getattr(answer, "_request_id", None) or ""
-        return arrivals(call, answer, request_id, partial(_read, call))
+        if call.model.darkroom and call.count == 1:
+            with ask(opened, call, **fields, stream=True, partial_images=PARTIALS) as stream:
+                return last(stream, call, watch, read)
+        answer = ask(opened, call, **fields)
+        return arrivals(call, answer, getattr(answer, "_request_id", None) or "", read)
 
 
 def _beside(call: Call) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def _beside(call: Call) -> dict[str, Any]:
         given["seed"] = request.seed
     if model.negative_prompt and request.negative_prompt:
         given["negative_prompt"] = request.negative_prompt
-    if model.sampling:
+    if model.darkroom:
         names = ("num_inference_steps", "guidance_scale", "strength", *(["fit"] if request.image else []))
         given |= {name: value for name in names if (value := getattr(request, name)) is not None}
     return given

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from pydantic import BaseModel
 
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Arrival, Call
+from pipeline.hosted.call import Arrival, Call, Watch
 from pipeline.pictures.patches import black_and_white
 
 CONNECT = 10.0
@@ -53,13 +53,31 @@ def arrivals(call: Call, answer: Any, request_id: str, read: Callable[[Item], by
     """The pictures of an answer, but for those that `read` finds nothing in: the others are paid for. Raises
     `ProviderFailed` when none is left."""
     items = answer.data if isinstance(answer, ImagesResponse) and isinstance(answer.data, list) else []
-    found = [arrival(answer, data, request_id, item) for item in items if (data := read(item))]
+    found = [_arrival(answer, data, request_id, item) for item in items if (data := read(item))]
     if not found:
         raise refusals.malformed(call, "there is no picture in the answer")
     return found
 
 
-def arrival(answer: Any, data: bytes, request_id: str, item: Any = None) -> Arrival:
+def last(stream: openai.Stream[Any], call: Call, watch: Watch, read: Callable[[Any], bytes]) -> list[Arrival]:
+    """The picture at the end of a stream, whose earlier ones are shown. Raises `ProviderFailed` when there is none."""
+    headers = stream.response.headers
+    request_id = headers.get("x-request-id", "")
+    if "event-stream" not in headers.get("content-type", ""):  # from a server, or one between, that streams nothing
+        stream.response.read()
+        found = stream.response.json()
+        answer = ImagesResponse.construct(**found) if isinstance(found, dict) else None
+        return arrivals(call, answer, request_id, read)
+    for event in stream:
+        kind = str(getattr(event, "type", ""))
+        if kind.endswith(".partial_image") and (jpeg := _preview(decoded(event))):
+            watch.preview(jpeg)
+        elif kind.endswith(".completed"):
+            return _completed(event, call, request_id)
+    raise refusals.cut_off(call, "the stream ended before the picture was there")
+
+
+def _arrival(answer: Any, data: bytes, request_id: str, item: Any = None) -> Arrival:
     """A picture, with what an answer or an event says about it."""
     usage = getattr(answer, "usage", None)
     counts = usage.model_dump() if isinstance(usage, BaseModel) else {}
@@ -80,7 +98,13 @@ def decoded(carrier: Any) -> bytes:
     return b""
 
 
-def preview(data: bytes) -> bytes:
+def _completed(event: Any, call: Call, request_id: str) -> list[Arrival]:
+    if not (data := decoded(event)):
+        raise refusals.malformed(call, "the last event has no picture that can be read")
+    return [_arrival(event, data, request_id)]
+
+
+def _preview(data: bytes) -> bytes:
     """A small JPEG of a picture's file; nothing of one that cannot be read."""
     buffer = io.BytesIO()
     with (

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import InvalidRequest, ModelRetired, ProviderFailed
+from pipeline.events import Preview
 from pipeline.hosted import servers
 from pipeline.hosted.call import Call
 from pipeline.hosted.providers import compatible as adapter
@@ -67,7 +68,7 @@ def test_the_seed_goes_along_and_nothing_that_was_not_asked_for(provider: Provid
 
 def test_a_darkroom_is_told_what_it_takes_beside(provider: ProviderServer, told: Told) -> None:
     provider.answers(images(inline(picture())))
-    takes = {"sampling": True, "negative_prompt": True}
+    takes = {"darkroom": True, "negative_prompt": True}
     given = {"negative_prompt": "fog", "num_inference_steps": 9, "guidance_scale": 0.0}
     adapter.make(call(provider, changes=takes, **given), told.watch)
     assert given.items() <= provider.asked[0].json.items()
@@ -147,6 +148,16 @@ def test_a_picture_and_its_mask_mean_the_same_there(here: HostedStudio, shared_s
     [own] = shared_studio.generate("a mill", model="tiny", **wish)
     [sent] = here.generate("a mill", model="other/tiny", **wish)
     assert sent.recipe.sha256 == own.recipe.sha256
+
+
+def test_a_picture_that_develops_there_is_shown_here(here: HostedStudio, told: Told) -> None:
+    model = here.model("other/tiny")
+    assert isinstance(model, HostedModel)
+    upstairs = here.hosted.provider(model)
+    request = parse_request(prompt="a mill", seed=7, num_inference_steps=8)
+    [arrived] = adapter.make(Call(model, upstairs, upstairs.base_url, {}, request), told.watch)
+    assert arrived.request_id
+    assert [event for event in told.events if isinstance(event, Preview)]
 
 
 def test_a_model_that_is_there_no_longer_is_said_to_be_gone(here: HostedStudio) -> None:
