@@ -83,6 +83,24 @@ class Hosted:
         """Who offers it, and whether they can be asked; nobody when it is off."""
         return [self.state(provider) for provider in self._models.registry.providers] if self.on else []
 
+    def add_server(self, url: str, name: str = "", key_variable: str = "") -> Provider:
+        """Ask a server that speaks as OpenAI does, such as another Darkroom, for its models, and know it and them from
+        now on; `key_variable` names the variable with its key. One that is known already is asked anew.
+
+        Raises `InvalidRequest`, `KeyMissing`, `ProviderFailed`, and `BadSettings` when it cannot be written down.
+        """
+        if not self.on:
+            raise servers.nobody_is_asked()
+        found = servers.ask(url, name, key_variable)
+        servers.keep(self._settings.hosted_file, found)
+        self._models.refresh()
+        return found.provider
+
+    def remove_server(self, provider_id: str) -> None:
+        """Forget a server that was added, and its models. Raises `NotFound`, and `BadSettings` as `add_server`."""
+        servers.forget(self._settings.hosted_file, provider_id)
+        self._models.refresh()
+
     def state(self, provider: Provider) -> ProviderState:
         """A provider as it stands now."""
         state = ProviderState(
@@ -117,30 +135,10 @@ class Hosted:
         known = sorted({*self._acknowledged(), provider_id})
         write_atomically(self._notes, json.dumps(known).encode())
 
-    def add_server(self, url: str, name: str = "", key_variable: str = "") -> Provider:
-        """Ask a server that speaks as OpenAI does, such as another Darkroom, for its models, and know it and them from
-        now on; `key_variable` names the variable with its key. One that is known already is asked anew.
-
-        Raises `InvalidRequest`, `KeyMissing`, `ProviderFailed`, and `BadSettings` when it cannot be written down.
-        """
-        self._check_on("Servers are")
-        found = servers.ask(url, name, key_variable)
-        servers.keep(self._settings.hosted_file, found)
-        self._models.refresh()
-        return found.provider
-
-    def remove_server(self, provider_id: str) -> None:
-        """Forget a server that was added, and its models. Raises `NotFound`, and `BadSettings` as `add_server`."""
-        servers.forget(self._settings.hosted_file, provider_id)
-        self._models.refresh()
-
-    def _check_on(self, who: str) -> None:
-        if not self.on:
-            message = f"{who} not asked: hosted models are off here (DARKROOM_HOSTED=off)."
-            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
-
     def _check_provider(self, provider: Provider) -> None:
-        self._check_on(f"{provider.name} is")
+        if not self.on:
+            message = f"{provider.name} is not asked: hosted models are off here (DARKROOM_HOSTED=off)."
+            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
         keys.keys_of(provider)
         needed = {"tenacity": "tenacity"} | provider.packages
         if absent := [package for package, module in needed.items() if not _is_here(module)]:

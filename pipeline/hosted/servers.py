@@ -92,6 +92,7 @@ def keep(file: Path, server: Server) -> None:
     Raises `InvalidRequest` when its name is that of another one, and `BadSettings` when the file cannot be changed.
     """
     provider, models = server
+    shipped = {one.id for one in Registry.read().providers}
     tables = {
         # In full: what fits on a line would be no table of its own, and could not be taken out again.
         "provider": [provider.model_dump(mode="json")],
@@ -99,8 +100,8 @@ def keep(file: Path, server: Server) -> None:
     }
 
     def added(text: str) -> str:
-        known = [*Registry.read().providers, *map(Provider.model_validate, tomllib.loads(text).get("provider", []))]
-        if any(one.id == provider.id and one.base_url != provider.base_url for one in known):
+        own = _providers(text).get(provider.id)
+        if provider.id in shipped or (own is not None and own != provider.base_url):
             message = f"{provider.id} is the name of another provider already."
             raise InvalidRequest(message, "Give it a name of its own.", field="name")
         return extended(_without(text, provider.id), tomli_w.dumps(tables))
@@ -115,14 +116,19 @@ def forget(file: Path, provider_id: str) -> None:
     """
 
     def shortened(text: str) -> str:
-        left = _without(text, provider_id)
-        if left == text:
+        if provider_id not in _providers(text):
             raise NotFound(
                 f"{provider_id} is not among the servers that were added.", "What ships with Darkroom stays."
             )
-        return left
+        return _without(text, provider_id)
 
     rewrite(file, shortened, lambda written: Registry.read(own_hosted=written))
+
+
+def nobody_is_asked() -> InvalidRequest:
+    """What is said where hosted models are off."""
+    message = "No server is asked: hosted models are off here (DARKROOM_HOSTED=off)."
+    return InvalidRequest(message, "Set DARKROOM_HOSTED=on, and start the studio again.", field="url")
 
 
 def _provider(url: str, name: str, key_variable: str) -> Provider:
@@ -200,6 +206,11 @@ def _model(provider: Provider, source: str, facts: _Facts | None) -> HostedModel
         darkroom=facts is not None,
         evidence="what the server tells of it" if facts else "the server's list of models; all else is unknown",
     )
+
+
+def _providers(text: str) -> dict[str, str]:
+    """The addresses of the providers in the text of a `hosted.toml`, by their ids."""
+    return {str(one.get("id")): str(one.get("base_url")) for one in tomllib.loads(text).get("provider", [])}
 
 
 def _without(text: str, provider_id: str) -> str:

@@ -163,9 +163,13 @@ def test_a_name_that_is_another_provider_s_is_refused(provider: ProviderServer, 
     assert file.read_text() == OWN
 
 
-def test_what_ships_with_darkroom_cannot_be_forgotten(tmp_path: Path) -> None:
+def test_what_ships_with_darkroom_cannot_be_forgotten_nor_one_s_own_model_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "hosted.toml"
+    own = OWN[OWN.index("[[model]]") :].replace('"mine"', '"openai"')
+    file.write_text(own)
     with pytest.raises(NotFound):
-        servers.forget(tmp_path / "hosted.toml", "openai")
+        servers.forget(file, "openai")
+    assert file.read_text() == own
 
 
 def test_a_file_that_cannot_be_read_is_left_as_it_is(provider: ProviderServer, tmp_path: Path) -> None:

@@ -18,13 +18,11 @@ PATIENCE = 1800.0
 """Seconds for an answer: such a server may have a queue, load its model first, and draw on a CPU."""
 PARTIALS = 3
 """Previews that a Darkroom is asked for, at most; it says that it is still there in between."""
-KEYLESS = "none"
-"""The package insists on a key."""
 
 
 def make(call: Call, watch: Watch) -> list[Arrival]:
     """As `Adapter.make`. A Darkroom shows how a single picture develops."""
-    with client(call, next(iter(call.keys.values()), KEYLESS), PATIENCE) as opened:
+    with client(call, PATIENCE) as opened:
         opened.organization = opened.project = None  # the environment names OpenAI's, which nobody else is told
         return patiently(watch, partial(_ordered, opened, call, watch))
 

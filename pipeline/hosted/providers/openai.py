@@ -21,7 +21,7 @@ _OF_ONE = {"moderation": "generate", "input_fidelity": "edit"}
 
 def make(call: Call, watch: Watch) -> list[Arrival]:
     """As `Adapter.make`. A single picture shows how it develops."""
-    with client(call, call.keys["OPENAI_API_KEY"], PATIENCE) as opened:
+    with client(call, PATIENCE) as opened:
         return patiently(watch, partial(_ordered, opened, call, watch))
 
 

@@ -21,12 +21,15 @@ from pipeline.pictures.patches import black_and_white
 
 CONNECT = 10.0
 """Seconds for a connection to come about."""
+KEYLESS = "none"
+"""For servers that ask for no key: the package insists on one."""
 MAX_SIDE = 512
 """Pixels of a preview's longer side, as of those that are made here."""
 
 
-def client(call: Call, key: str, patience: float) -> openai.OpenAI:
+def client(call: Call, patience: float) -> openai.OpenAI:
     """OpenAI's client for a call, which asks once; `patience` are the seconds in which something must come."""
+    key = next(iter(call.keys.values()), KEYLESS)
     timeout = httpx2.Timeout(patience, connect=CONNECT)
     return openai.OpenAI(api_key=key, base_url=call.base_url, max_retries=0, timeout=timeout)
 
