@@ -188,8 +188,9 @@ def test_who_asks_too_often_asks_again_when_he_may(
     assert len(provider.asked) == 2
 
 
-def test_a_pause_that_is_too_long_ends_it(provider: ProviderServer, told: Told) -> None:
-    provider.answers(fault(429, "Rate limit reached", {"retry-after": "3600"}))
+@pytest.mark.parametrize("pause", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_pause_that_is_too_long_ends_it(provider: ProviderServer, told: Told, pause: str) -> None:
+    provider.answers(fault(429, "Rate limit reached", {"retry-after": pause}))
     refused(told, call(provider), QuotaExceeded)
     assert len(provider.asked) == 1
 
