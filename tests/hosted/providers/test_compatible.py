@@ -154,7 +154,7 @@ def test_a_picture_that_develops_there_is_shown_here(here: HostedStudio, told: T
     model = here.model("other/tiny")
     assert isinstance(model, HostedModel)
     upstairs = here.hosted.provider(model)
-    request = parse_request(prompt="a mill", seed=7, num_inference_steps=8)
+    request = parse_request(prompt="a mill", seed=7, num_inference_steps=300)  # long enough for previews
     [arrived] = adapter.make(Call(model, upstairs, upstairs.base_url, {}, request), told.watch)
     assert arrived.request_id
     assert [event for event in told.events if isinstance(event, Preview)]
