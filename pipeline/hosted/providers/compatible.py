@@ -54,4 +54,5 @@ def _beside(call: Call) -> dict[str, Any]:
 
 def _read(call: Call, item: Item) -> bytes:
     """The file of one picture, sent or to be fetched."""
-    return decoded(item) or (fetched(call, item.url) if item.url else b"")
+    url = getattr(item, "url", None)
+    return decoded(item) or (fetched(call, url) if isinstance(url, str) else b"")
