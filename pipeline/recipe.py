@@ -171,16 +171,19 @@ class Recipe(BaseModel):
             "upscale": self.upscale,
             "options": self.options,
         }
-        return parse_request(**(fields | self._told_elsewhere() | changes))
+        return parse_request(**(fields | self.left_open | changes))
 
-    def _told_elsewhere(self) -> dict[str, Any]:
-        """The fields that are otherwise for a hosted model, which has no weights and perhaps no seed."""
+    @property
+    def left_open(self) -> dict[str, Any]:
+        """The fields of a request that this says nothing of, as a request leaves them open: of a picture that a
+        provider made, whose model has no weights here and perhaps no seed."""
         if self.hosted is None:
             return {}
-        unknown = dict.fromkeys(("num_inference_steps", "guidance_scale", "scheduler", "strength"))
+        unknown = dict.fromkeys(
+            name for name in ("num_inference_steps", "guidance_scale", "scheduler") if not getattr(self, name)
+        )
         automatic = dict.fromkeys(("quantization", "offload"), "auto")
-        seed = self.seed if self.hosted.seeded else -1
-        return unknown | automatic | {"seed": seed}
+        return unknown | automatic | ({} if self.hosted.seeded else {"seed": -1})
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from pipeline.commands.cache import app as cache
 from pipeline.commands.display import Display, plain, print_json, print_table, transfer
+from pipeline.commands.hosted import add_server, remove_server
 from pipeline.commands.options import Json, Name, components, open_studio, option
 from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.request import Offload, Quantization, parse_request
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The models that Darkroom knows.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
+app.command("add-server")(add_server)
+app.command("remove-server")(remove_server)
 
 LOOK_SECONDS = 0.2
 _MARKS = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "note"}

@@ -21,6 +21,7 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
     """The recipe of the picture `number` of a call, counted from 0, but for its pixels. `seconds` is how long the call
     took."""
     request, (width, height) = call.request, call.size
+    steps, guidance, strength = _sampled(call)
     used = HostedUse(
         provider=call.provider.name,
         host=call.base_url.partition("://")[2].partition("/")[0],
@@ -35,8 +36,8 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
         negative_prompt=request.negative_prompt if call.model.negative_prompt else "",
         model=call.model.id,
         model_revision="",
-        num_inference_steps=0,
-        guidance_scale=0.0,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
         width=width,
         height=height,
         seed=request.seed + number,
@@ -45,6 +46,7 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
         quantization="none",
         offload="none",
         image=request.image,
+        strength=strength,
         fit=request.fit,
         mask=request.mask,
         options=call.options,
@@ -76,3 +78,11 @@ def develop(recipe: Recipe, data: bytes, index: int) -> Picture:
         }
     )
     return Picture(index=index, rgb=pixels, recipe=whole, alpha=opacity if opacity.strip(OPAQUE) else b"")
+
+
+def _sampled(call: Call) -> tuple[int, float, float | None]:
+    """Steps, guidance and strength that were asked for; 0 and None where the provider chose them."""
+    request = call.request
+    if not call.model.darkroom:
+        return 0, 0.0, None
+    return request.num_inference_steps or 0, request.guidance_scale or 0.0, request.strength

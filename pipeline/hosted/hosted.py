@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import DarkroomError, DependencyMissing, InvalidRequest, ProviderFailed
 from pipeline.events import Asked, Event, Picture, Warned
 from pipeline.gallery.files import write_atomically
-from pipeline.hosted import keys, refusals
+from pipeline.hosted import keys, refusals, servers
 from pipeline.hosted.call import Adapter, Arrival, Call, Stopped, Watch
 from pipeline.hosted.develop import develop, draft
 from pipeline.hosted.receipts import Arrived, Begun, Receipts
@@ -82,6 +82,24 @@ class Hosted:
     def providers(self) -> list[ProviderState]:
         """Who offers it, and whether they can be asked; nobody when it is off."""
         return [self.state(provider) for provider in self._models.registry.providers] if self.on else []
+
+    def add_server(self, url: str, name: str = "", key_variable: str = "") -> Provider:
+        """Ask a server that speaks as OpenAI does, such as another Darkroom, for its models, and know it and them from
+        now on; `key_variable` names the variable with its key. One that is known already is asked anew.
+
+        Raises `InvalidRequest`, `KeyMissing`, `ProviderFailed`, and `BadSettings` when it cannot be written down.
+        """
+        if not self.on:
+            raise servers.nobody_is_asked()
+        found = servers.ask(url, name, key_variable)
+        servers.keep(self._settings.hosted_file, found)
+        self._models.refresh()
+        return found.provider
+
+    def remove_server(self, provider_id: str) -> None:
+        """Forget a server that was added, and its models. Raises `NotFound`, and `BadSettings` as `add_server`."""
+        servers.forget(self._settings.hosted_file, provider_id)
+        self._models.refresh()
 
     def state(self, provider: Provider) -> ProviderState:
         """A provider as it stands now."""

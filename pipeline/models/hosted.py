@@ -124,6 +124,8 @@ class HostedModel(_Data):
     negative_prompt: bool = False
     seed: bool = False
     """Whether the provider takes a seed; whether the same one makes the same picture is the provider's to say."""
+    darkroom: bool = False
+    """Whether another Darkroom makes it: then it takes steps, guidance and strength, as models do that run here."""
     options: dict[str, Option] = {}
     images_per_call: PositiveInt = 1
     price: str = ""
@@ -167,14 +169,14 @@ class HostedModel(_Data):
     def ignored(self, request: GenerationRequest) -> list[str]:
         """A sentence for each setting of `request` that this model does not use."""
         given = {
-            "steps": request.num_inference_steps is not None,
-            "guidance": request.guidance_scale is not None,
+            "steps": request.num_inference_steps is not None and not self.darkroom,
+            "guidance": request.guidance_scale is not None and not self.darkroom,
             "a scheduler": request.scheduler is not None,
             "a precision": request.quantization != "auto" or bool(request.component_quantization),
             "an offload": request.offload != "auto",
             "a negative prompt": bool(request.negative_prompt) and not self.negative_prompt,
             "a seed": request.seed >= 0 and not self.seed,
-            "a strength": request.strength is not None,
+            "a strength": request.strength is not None and not self.darkroom,
             "a feather": request.mask_feather > 0,
         }
         told = [f"{self.name} does not take {setting}; it is ignored." for setting, there in given.items() if there]

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from functools import partial
 
 import openai
-from openai.types import ImagesResponse
-from PIL import Image
 
-from pipeline.errors import DarkroomError
-from pipeline.hosted import refusals
-from pipeline.hosted.call import Arrival, Call, Transient, Watch
+from pipeline.hosted.call import Arrival, Call, Watch
+from pipeline.hosted.providers.openai_errors import explaining
+from pipeline.hosted.providers.openai_images import arrivals, ask, client, decoded, last
 from pipeline.hosted.retry import patiently
 
-TIMEOUT = 300.0
-"""Seconds in which the whole answer must come: large pictures in high quality take two minutes."""
+PATIENCE = 300.0
+"""Seconds without a word from OpenAI: large pictures in high quality take two minutes."""
+PARTIALS = 2
+"""Previews of a picture; each is charged as 100 tokens of output (guide to image generation, “Partial images cost”)."""
+_OF_ONE = {"moderation": "generate", "input_fidelity": "edit"}
+"""Options that only one of the two methods takes (openai 3.52.0)."""
 
 
 def make(call: Call, watch: Watch) -> list[Arrival]:
-    """As `Adapter.make`."""
-    client = openai.OpenAI(api_key=call.keys["OPENAI_API_KEY"], base_url=call.base_url, max_retries=0, timeout=TIMEOUT)
-    with client:
-        answer = patiently(watch, lambda: _asked(client, call))
-    usage = answer.usage.model_dump() if answer.usage else {}
-    counted = {name: value for name, value in usage.items() if isinstance(value, int)}
-    return [
-        Arrival(base64.b64decode(one.b64_json), revised_prompt=one.revised_prompt or "", usage=counted)
-        for one in answer.data or []
-        if one.b64_json
-    ]
+    """As `Adapter.make`. A single picture shows how it develops."""
+    with client(call, PATIENCE) as opened:
+        return patiently(watch, partial(_ordered, opened, call, watch))
 
 
-def _asked(client: openai.OpenAI, call: Call) -> ImagesResponse:
-    width, height = call.size
-    fields = {"model": call.model.source, "prompt": call.request.prompt, "n": call.count, "size": f"{width}x{height}"}
-    try:
-        if call.image is None:
-            return client.images.generate(**fields, **call.options)
-        return client.images.edit(**fields, image=_png("image", call.image))
-    except openai.APIError as error:
-        raise _explained(call, error) from error
-
-
-def _explained(call: Call, error: openai.APIError) -> DarkroomError | Transient:
-    if isinstance(error, openai.AuthenticationError):
-        return refusals.key_refused(call)
-    return refusals.failed(call, error)
-
-
-def _png(name: str, image: Image.Image) -> tuple[str, bytes, str]:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"{name}.png", buffer.getvalue(), "image/png"
+def _ordered(opened: openai.OpenAI, call: Call, watch: Watch) -> list[Arrival]:
+    method = "edit" if call.image else "generate"
+    options = {name: value for name, value in call.options.items() if _OF_ONE.get(name, method) == method}
+    with explaining(call):
+        if call.count == 1:
+            with ask(opened, call, **options, output_format="png", stream=True, partial_images=PARTIALS) as stream:
+                return last(stream, call, watch, decoded)
+        answer = ask(opened, call, **options, output_format="png")
+        return arrivals(call, answer, getattr(answer, "_request_id", None) or "", decoded)

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from filelock import FileLock
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url, hf_raise_for_status
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-from pipeline.errors import BadSettings, InvalidRequest, ModelUnavailable, UnknownModel
+from pipeline.errors import InvalidRequest, ModelUnavailable, UnknownModel
 from pipeline.models.files.hub_errors import explained
 from pipeline.models.files.selection import INDEX, chosen, components_in
+from pipeline.models.own.records import extended, pieces, rewrite
 from pipeline.models.own.templates import ENDING, of_file, of_folder, of_index
 from pipeline.models.registry import Licence, ModelRecord, Registry
 
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
-_TABLE = re.compile(r"^\s*\[\[\s*model\s*\]\]", re.MULTILINE)
 
 
 def from_anything(source: str, known: Sequence[ModelRecord]) -> ModelRecord:
@@ -98,12 +97,12 @@ def append(models_file: Path, record: ModelRecord) -> None:
     """
     table = tomli_w.dumps({"model": [record.model_dump(mode="json", exclude_defaults=True)]})
 
-    def extended(text: str) -> str:
+    def added(text: str) -> str:
         if record.id in _ids(text):
             raise InvalidRequest(f"{record.id} was added already.", "Remove it first to replace it.", field="model")
-        return f"{text.rstrip()}\n\n{table}".lstrip()
+        return extended(text, table)
 
-    _rewrite(models_file, extended)
+    rewrite(models_file, added, Registry.read)
 
 
 def remove(models_file: Path, model_id: str) -> None:
@@ -113,39 +112,22 @@ def remove(models_file: Path, model_id: str) -> None:
     """
 
     def shortened(text: str) -> str:
-        starts = [found.start() for found in _TABLE.finditer(text)] or [len(text)]
-        pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-        kept = [piece for piece in pieces if _ids(piece) != [model_id]]
-        if len(kept) == len(pieces):
+        head, records = pieces(text)
+        kept = [piece for piece in records if _ids(piece) != [model_id]]
+        if len(kept) == len(records):
             raise UnknownModel(
                 f"{model_id} is not among the models that were added.",
                 "What ships with Darkroom stays; a file in the weights folder goes when it is deleted.",
                 field="model",
             )
-        return text[: starts[0]] + "".join(kept)
+        return head + "".join(kept)
 
-    _rewrite(models_file, shortened)
+    rewrite(models_file, shortened, Registry.read)
 
 
 def ids(models_file: Path) -> frozenset[str]:
     """The ids of the records in a `models.toml`; none when there is no such file."""
     return frozenset(_ids(models_file.read_text(encoding="utf-8"))) if models_file.exists() else frozenset()
-
-
-def _rewrite(models_file: Path, change: Callable[[str], str]) -> None:
-    """Replace the file by its changed text, once that was read as records. Whole or not at all."""
-    temporary = models_file.with_name(f"{models_file.name}.new")
-    try:
-        models_file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(models_file.with_name(f"{models_file.name}.lock")):
-            text = change(models_file.read_text(encoding="utf-8") if models_file.exists() else "")
-            temporary.write_text(text, encoding="utf-8")
-            Registry.read(temporary)
-            temporary.replace(models_file)
-    except (OSError, ValueError) as error:
-        raise BadSettings(f"The model records in {models_file} cannot be changed: {error}.", "Correct it.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _ids(text: str) -> list[str]:
