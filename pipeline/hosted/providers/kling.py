@@ -1,8 +1,8 @@
 """Kling's images: an order makes a task, which is looked at until its pictures can be fetched. There is no official
 package; what its API reference says is spoken here over plain HTTP, each request signed with a token of its own.
 
-Once a task is there it is paid for. So it is waited for also when the job is cancelled, every look at it is repeated,
-and whatever ends the waiting names the task.
+Once a task is there it is paid for. So it is waited for also when the job is cancelled, a look that tells nothing is
+repeated, and an error names the task, unless Kling itself gave it up.
 """
 
 from __future__ import annotations
