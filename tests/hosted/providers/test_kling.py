@@ -26,6 +26,7 @@ from pipeline.events import Warned
 from pipeline.hosted import retry
 from pipeline.hosted.call import Arrival, Call
 from pipeline.hosted.providers import download, kling
+from pipeline.inputs import unseen
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
 from tests.hosted.conftest import HostedStudio, Told, call_of
@@ -91,8 +92,8 @@ def model(name: str = "kling/kling-v3") -> HostedModel:
 
 def call(server: KlingServer, name: str = "kling/kling-v3", **fields: Any) -> Call:
     made = call_of(model(name), server.server.url, **fields)
-    brought = made.request.model_copy(update={"image": "its id" if made.image else None})
-    return replace(made, request=brought, keys=KEYS)
+    brought = {"image": unseen(made.image.size)} if made.image else {}
+    return replace(made, request=made.request.model_copy(update=brought), keys=KEYS)
 
 
 def make(server: KlingServer, told: Told, **fields: Any) -> list[Arrival]:
@@ -148,6 +149,7 @@ def test_a_picture_to_work_from_goes_without_a_prefix_and_without_the_negative_p
     with Image.open(io.BytesIO(base64.b64decode(body["image"], validate=True))) as image:
         assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (400, 300), (255, 0, 0))
     assert "negative_prompt" not in body
+    assert body["aspect_ratio"] == "4:3"
 
 
 def test_an_omni_model_is_asked_and_looked_at_in_its_own_place(server: KlingServer, told: Told) -> None:
