@@ -33,7 +33,7 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
     )
     return Recipe(
         prompt=request.prompt,
-        negative_prompt=request.negative_prompt if call.model.negative_prompt else "",
+        negative_prompt=call.model.negative(request),
         model=call.model.id,
         model_revision="",
         num_inference_steps=steps,

@@ -117,11 +117,15 @@ class HostedModel(_Data):
     provider: str
     source: str
     """The provider's own name of it."""
+    endpoint: str = ""
+    """The path at which it is asked, where the provider has several."""
     summary: str
     tasks: tuple[Task, ...] = ("text",)
     size: HostedSize
     prompt_characters: PositiveInt
     negative_prompt: bool = False
+    negative_prompt_with_image: bool = True
+    """Whether it takes one together with a picture to work from, if it takes one at all."""
     seed: bool = False
     """Whether the provider takes a seed; whether the same one makes the same picture is the provider's to say."""
     darkroom: bool = False
@@ -174,7 +178,7 @@ class HostedModel(_Data):
             "a scheduler": request.scheduler is not None,
             "a precision": request.quantization != "auto" or bool(request.component_quantization),
             "an offload": request.offload != "auto",
-            "a negative prompt": bool(request.negative_prompt) and not self.negative_prompt,
+            "a negative prompt": bool(request.negative_prompt) and not self.negative(request),
             "a seed": request.seed >= 0 and not self.seed,
             "a strength": request.strength is not None and not self.darkroom,
             "a feather": request.mask_feather > 0,
@@ -185,6 +189,11 @@ class HostedModel(_Data):
     def chosen(self, request: GenerationRequest) -> dict[str, str]:
         """Its options with the values that `request` gives them, or their own."""
         return {name: request.options.get(name, option.default) for name, option in self.options.items()}
+
+    def negative(self, request: GenerationRequest) -> str:
+        """The negative prompt of `request`, as far as this model takes it."""
+        taken = self.negative_prompt and (request.image is None or self.negative_prompt_with_image)
+        return request.negative_prompt if taken else ""
 
     def asked_size(self, request: GenerationRequest) -> tuple[int, int]:
         """Width and height in pixels that `request` names, or the model's own, in the shape of the picture to work

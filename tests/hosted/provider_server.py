@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -68,6 +69,14 @@ class ProviderServer:
         return answer if isinstance(answer, Answer) else answer(asked)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # clients may hang up
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def provider_server() -> Iterator[ProviderServer]:
     """A server on a free port of this machine."""
@@ -98,9 +107,7 @@ def provider_server() -> Iterator[ProviderServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that hang up are meant
+    server = _Server(("127.0.0.1", 0), Handler)
     told = ProviderServer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # seconds until it sees its end
     thread.start()
