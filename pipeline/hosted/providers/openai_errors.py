@@ -16,8 +16,8 @@ from pipeline.hosted.retry import asked_pause
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """What the network client raises before a request leaves this machine."""
-_TROUBLE = {500, 502, 503, 504}
-"""Statuses of a server that could not do it, and says so."""
+_TROUBLE = {500, 503}
+"""Statuses of a server that could not do it, and says so; those of a gateway are not among them."""
 _CODES: dict[str, Callable[[Call, str], DarkroomError]] = {
     "moderation_blocked": refusals.content_refused,
     "content_policy_violation": refusals.content_refused,
