@@ -120,6 +120,20 @@ def test_what_speaks_against_a_hosted_job_is_a_problem_before_anything_is_queued
     assert web.get("/api/v1/jobs").json() == []
 
 
+def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(
+    web: TestClient, provider: ProviderServer
+) -> None:
+    provider.answers(images(picture(1024, 1024)))
+    wish = {"base": {"prompt": "a boat", "seed": 7}, "columns": {"field": "model", "values": ["tiny", MODEL]}}
+    started = web.post("/api/v1/comparisons", json=wish)
+    assert started.status_code == 202, started.text
+    here, there = started.json()["cells"]
+    assert web.get(f"/api/v1/jobs/{there['job']['id']}/events").text.count("event: finished") == 1
+    found = web.get(f"/api/v1/comparisons/{started.json()['id']}").json()
+    assert [cell["job"]["status"] for cell in found["cells"]] == ["queued", "finished"]
+    assert web.delete(f"/api/v1/jobs/{here['job']['id']}").json()["status"] == "cancelled"
+
+
 def test_an_address_with_a_password_is_told_without_it(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "https://ada:xyzzy@proxy.example/v1")
     assert web.get(f"/api/v1/models/{MODEL}").json()["host"] == "proxy.example"
