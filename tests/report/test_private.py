@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.hosted import keys
 from pipeline.models.registry import ROOT
 from pipeline.report.private import HARMLESS, anonymous, told_settings
 from pipeline.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not the `.env` of whoever runs the tests."""
+    monkeypatch.setattr(keys, "ENV_FILE", tmp_path / ".env")
 
 
 @pytest.fixture
@@ -34,6 +41,25 @@ def test_what_an_error_quotes_of_secrets_and_addresses_has_their_names(settings:
     environment = {"HF_TOKEN": "own_xyzzy", "HF_ENDPOINT": "https://a:b@hub", "HTTPS_PROXY": "", "OMP_NUM_THREADS": "2"}
     told = anonymous(f"own_xyzzy hf_{'x' * 34} https://a:b@hub/api in 2 s", settings, environment)
     assert told == "[HF_TOKEN] [HF_TOKEN] [HF_ENDPOINT]/api in 2 s"
+
+
+def test_the_keys_of_providers_are_told_nowhere_wherever_they_are_set(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KLING_SECRET_KEY=' from-a-file '\n", encoding="utf-8")
+    settings.hosted_file.parent.mkdir(parents=True)
+    own = 'id = "own"\nname = "Own"\nadapter = "compatible"\nbase_url = "https://own"\nkeys = [["OWN_KEY", "OLD_KEY"]]'
+    kling = 'id = "kling"\nname = "Kling"\nadapter = "kling"\nbase_url = "https://k"\nkeys = [["KLING_SECRET_KEY"]]'
+    settings.hosted_file.write_text(f"[[provider]]\n{own}\n[[provider]]\n{kling}\n", encoding="utf-8")
+    environment = {"OPENAI_API_KEY": "sk-xyzzyxyzzy", "OPENAI_BASE_URL": "https://a:b@own", "OLD_KEY": "an-own-key"}
+    told = anonymous("sk-xyzzyxyzzy https://a:b@own/v1 an-own-key from-a-file", settings, environment)
+    assert told == "[OPENAI_API_KEY] [OPENAI_BASE_URL]/v1 [OLD_KEY] [KLING_SECRET_KEY]"
+    named = told_settings(settings, environment)
+    assert {named[name] for name in (*environment, "KLING_SECRET_KEY")} == {"set"}
+
+
+def test_own_records_that_cannot_be_read_leave_the_others_hidden(settings: Settings) -> None:
+    settings.hosted_file.parent.mkdir(parents=True)
+    settings.hosted_file.write_text("[[provider", encoding="utf-8")
+    assert anonymous("sk-xyzzyxyzzy", settings, {"OPENAI_API_KEY": "sk-xyzzyxyzzy"}) == "[OPENAI_API_KEY]"
 
 
 def test_a_weak_token_is_not_given_away_by_the_words_that_are_missing(tmp_path: Path) -> None:
