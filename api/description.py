@@ -42,7 +42,12 @@ _ERRORS = {
     415: ("The body is no JSON.", "unsupported_media_type", "The body is text/plain, and not JSON.", None),
     421: ("The host is not the studio's.", "foreign_host", "“example.org” is not this studio.", None),
     422: ("A field is missing or cannot be had.", "invalid_request", "width cannot be 12.", "width"),
-    410: ("The provider has ended the model.", "model_retired", "GPT Image 1.5 was retired on 1 December 2026.", "model"),
+    410: (
+        "The provider has ended the model.",
+        "model_retired",
+        "It was retired on 1 December 2026.",
+        "model",
+    ),
     429: (
         "The queue is full, or wrong tokens came.",
         "queue_full",

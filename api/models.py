@@ -82,7 +82,7 @@ async def all_models(studio: StudioDep) -> ModelList:
     """List every model with what it takes and makes; a checkpoint with how much of it is here, a hosted model with
     whether it can be asked for, and what to do if not. The folder of one's own checkpoints is looked at anew."""
     await in_thread(studio.models.refresh)
-    known = (*studio.models.records, *studio.hosted.models)
+    known: list[Model] = [*studio.models.records, *studio.hosted.models]
     facts = await in_thread(lambda: [_facts(model, studio) for model in known])
     return ModelList(default=DefaultModel.of(studio), models=facts)
 

@@ -42,12 +42,12 @@ class Wish(GenerationRequest):
     partial_images: int = Field(0, ge=0, le=3, description="Previews of each picture in a stream, if it takes so long.")
     user: User = Field("", description="Whose turn it is in the queue, where one client asks for many people.")
     safety_identifier: User = Field("", description="The newer name of `user`.")
-    quality: str = Field("auto", description="An option of some hosted models. Ignored elsewhere: `steps` decides that.")
+    quality: str = Field("auto", description="An option of some hosted models, else ignored: `steps` decides.")
     style: str = Field("", description="Ignored: the prompt says it.")
-    background: str = Field("auto", description="An option of some hosted models. Ignored elsewhere: all is opaque.")
-    moderation: str = Field("", description="An option of some hosted models. Ignored elsewhere: nothing is filtered.")
-    complexity: str = Field("", description="An option of some hosted models. Ignored elsewhere.")
-    input_fidelity: str = Field("", description="An option of some hosted models; else `strength` decides that.")
+    background: str = Field("auto", description="An option of some hosted models, else ignored: all is opaque.")
+    moderation: str = Field("", description="An option of some hosted models, else ignored: nothing is filtered.")
+    complexity: str = Field("", description="An option of some hosted models, else ignored.")
+    input_fidelity: str = Field("", description="An option of some hosted models, else ignored: `strength` decides.")
 
     @model_validator(mode="before")
     @classmethod

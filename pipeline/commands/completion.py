@@ -68,7 +68,7 @@ def _registry(settings: Settings) -> Registry:
 
 def _models(settings: Settings) -> list[str]:
     """Every id, and its last part, which is a name too where it is unique."""
-    ids = [model.id for model in (*_registry(settings).records, *_hosted(settings))]
+    ids = [record.id for record in _registry(settings).records] + [model.id for model in _hosted(settings)]
     return ids + [model.rpartition("/")[2] for model in ids if "/" in model]
 
 

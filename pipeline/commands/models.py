@@ -259,8 +259,8 @@ def _forget(studio: Studio, record: ModelRecord, *, must: bool) -> bool:
 
 
 def _facts(model: Model, studio: Studio) -> dict[str, Any]:
-    """The record of a checkpoint, what is on this disk, and whether it is the default; of a hosted model its record, and
-    whether it can be asked for."""
+    """A checkpoint's record, what is on this disk, and whether it is the default; a hosted model's record, and whether
+    it can be asked for."""
     from pipeline.hosted.facts import HostedFacts
     from pipeline.models.hosted import HostedModel
 

@@ -1,4 +1,4 @@
-"""What is told of hosted models and their providers: by the API, and by commands. Never a key, nor an address with one."""
+"""What the API and commands tell of hosted models and their providers: never a key, nor an address with one."""
 
 from __future__ import annotations
 

@@ -120,9 +120,7 @@ def test_what_speaks_against_a_hosted_job_is_a_problem_before_anything_is_queued
     assert web.get("/api/v1/jobs").json() == []
 
 
-def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(
-    web: TestClient, provider: ProviderServer
-) -> None:
+def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(web: TestClient, provider: ProviderServer) -> None:
     provider.answers(images(picture(1024, 1024)))
     wish = {"base": {"prompt": "a boat", "seed": 7}, "columns": {"field": "model", "values": ["tiny", MODEL]}}
     started = web.post("/api/v1/comparisons", json=wish)

@@ -24,9 +24,7 @@ from tests.hosted.provider_server import ProviderServer, picture
 
 
 @pytest.fixture(autouse=True)
-def _as_on_a_fresh_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def _as_on_a_fresh_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str]) -> None:
     """No keys, a fresh folder, and a studio that makes nothing itself."""
     without_keys(monkeypatch, tmp_path)
     monkeypatch.setitem(environment, "DARKROOM_OUTPUTS", str(tmp_path / "outputs"))
