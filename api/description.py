@@ -38,16 +38,11 @@ _ERRORS = {
     403: ("A page from another site asked.", "foreign_origin", "A page from “https://example.org” may not …", None),
     404: ("Something that the request names is not there.", "not_found", "There is no job 0123456789abcdef.", None),
     409: ("The workers are busy.", "busy", "Every worker starts, loads or has a job in hand.", None),
+    410: ("The provider has ended the model.", "model_retired", "It was retired on 1 December 2026.", "model"),
     413: ("The body is too large.", "too_large", "The body is larger than 1048576 bytes.", None),
     415: ("The body is no JSON.", "unsupported_media_type", "The body is text/plain, and not JSON.", None),
     421: ("The host is not the studio's.", "foreign_host", "“example.org” is not this studio.", None),
     422: ("A field is missing or cannot be had.", "invalid_request", "width cannot be 12.", "width"),
-    410: (
-        "The provider has ended the model.",
-        "model_retired",
-        "It was retired on 1 December 2026.",
-        "model",
-    ),
     429: (
         "The queue is full, or wrong tokens came.",
         "queue_full",

@@ -132,6 +132,17 @@ def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(web: TestCl
     assert web.delete(f"/api/v1/jobs/{here['job']['id']}").json()["status"] == "cancelled"
 
 
+def test_programs_of_a1111_neither_see_nor_reach_a_hosted_model(web: TestClient, provider: ProviderServer) -> None:
+    assert MODEL not in web.get("/sdapi/v1/sd-models").text
+    for path, sent in {
+        "txt2img": {"prompt": "a boat", "override_settings": {"sd_model_checkpoint": MODEL}},
+        "options": {"sd_model_checkpoint": MODEL},
+    }.items():
+        refused = web.post(f"/sdapi/v1/{path}", json=sent)
+        assert (refused.status_code, "is hosted" in refused.json()["detail"]) == (422, True)
+    assert provider.asked == []
+
+
 def test_an_address_with_a_password_is_told_without_it(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "https://ada:xyzzy@proxy.example/v1")
     assert web.get(f"/api/v1/models/{MODEL}").json()["host"] == "proxy.example"
