@@ -39,7 +39,9 @@ def _provider(provider: Provider) -> str:
     keys = "<br>".join(" or ".join(f"`{name}`" for name in names) for names in provider.keys) or "–"
     packages = ", ".join(f"`{name}`" for name in provider.packages) or "–"
     address = f"`{provider.base_url_variable}`" if provider.base_url_variable else "–"
-    links = f"[keys]({provider.key_url}), [terms]({provider.terms_url})"
+    links = ", ".join(
+        f"[{name}]({url})" for name, url in (("keys", provider.key_url), ("terms", provider.terms_url)) if url
+    )
     return f"| **{provider.name}**<br>`{provider.host}` | {keys} | {address} | {packages} | {links} |"
 
 
@@ -61,8 +63,9 @@ def _sizes(model: HostedModel) -> str:
         return f"{', '.join(size.ratios)} at {', '.join(size.resolutions) or f'{size.native[0]} pixels'}"
     if size.shapes:
         return ", ".join(f"{width} × {height}" for width, height in size.shapes)
-    limits = f"{size.min} to {size.max} pixels in steps of {size.multiple}"
-    return f"{limits}, up to {size.max_aspect:g}:1" if size.max_aspect else limits
+    sides = f"sides of {size.min} to {size.max} in steps of {size.multiple}"
+    shape = f", up to {size.max_aspect:g}:1" if size.max_aspect else ""
+    return f"{sides}{shape}, {size.min_pixels / 1e6:.1f} to {size.max_pixels / 1e6:.1f} million pixels"
 
 
 if __name__ == "__main__":
