@@ -61,14 +61,9 @@ def told_settings(settings: Settings, environment: Mapping[str, str] = os.enviro
     return ours | theirs | providers
 
 
-def anonymous(text: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
-    """`text` with names in the place of folders and of private values, `~` for the home folder, and no user's name in
-    paths."""
-    return hiding(settings, environment)(text)
-
-
 def hiding(settings: Settings, environment: Mapping[str, str] = os.environ) -> Callable[[str], str]:
-    """As `anonymous`, for many texts: what is private is found out once."""
+    """What puts names in the place of folders and of private values into a text, `~` for the home folder, and leaves no
+    user's name in paths."""
     return partial(_hidden, _folders(settings), tuple(_private_values(settings, environment)), _user_names())
 
 
