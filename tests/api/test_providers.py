@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from pipeline.settings import Settings
 from tests.api.conftest import StillStudio, client_of
-from tests.hosted.as_openai import KEY, MODEL, images, openai_here, without_keys
+from tests.hosted.as_openai import KEY, MODEL, images, openai_here, refusal, without_keys
 from tests.hosted.conftest import HostedStudio
 from tests.hosted.provider_server import ProviderServer, picture
 
@@ -111,6 +111,17 @@ def test_a_hosted_job_tells_that_it_asks_and_warns_once_where_the_prompt_goes(
 
     web.post("/api/v1/providers/openai/acknowledge")
     assert web.post("/api/v1/jobs", json=wish).json()["warnings"] == []
+
+
+def test_a_key_that_a_provider_quotes_is_in_no_event_no_log_and_no_answer(
+    web: TestClient, provider: ProviderServer
+) -> None:
+    provider.answers(refusal(400, "invalid_value", f"Not with the key {KEY}."))
+    job = web.post("/api/v1/jobs", json={"prompt": "a boat", "model": MODEL}).json()
+    path = f"/api/v1/jobs/{job['id']}"
+    events = web.get(f"{path}/events").text
+    assert "event: failed" in events
+    assert KEY not in events + web.get(path).text + web.get(f"{path}/log").text
 
 
 def test_what_speaks_against_a_hosted_job_is_a_problem_before_anything_is_queued(web: TestClient) -> None:
