@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.hosted.keys import host
 from pipeline.models.hosted import HostedModel, Provider
 from pipeline.models.registry import Registry
 
@@ -42,7 +43,7 @@ def _provider(provider: Provider) -> str:
     links = ", ".join(
         f"[{name}]({url})" for name, url in (("keys", provider.key_url), ("terms", provider.terms_url)) if url
     )
-    return f"| **{provider.name}**<br>`{provider.host}` | {keys} | {address} | {packages} | {links} |"
+    return f"| **{provider.name}**<br>`{host(provider.base_url)}` | {keys} | {address} | {packages} | {links} |"
 
 
 def _model(model: HostedModel) -> str:
