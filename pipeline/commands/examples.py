@@ -40,6 +40,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models providers": ("models providers", "models providers --acknowledge openai"),
     "models show": ("models show sdxl-turbo", "models show openai/gpt-image-2"),
     "models plan": ("models plan sdxl-turbo --width 1024 --height 1024 --quantization nf4",),
+    "models add-server": (
+        "models add-server http://192.168.1.5:8501 --name studio",
+        "models add-server https://images.example.org --key-variable IMAGES_KEY",
+    ),
+    "models remove-server": ("models remove-server studio",),
     "models upscalers": ("models upscalers",),
     "models fetch": ("models fetch sdxl-turbo",),
     "models add": ("models add owner/name", "models add photon_v1.safetensors"),
