@@ -3,6 +3,7 @@
 # docker build -t image_gen_app .
 # docker run -d --gpus all -v ~/.cache/huggingface:/app/cache -p 8501:8501 image_gen_app
 #
+# `--build-arg REQUIREMENTS=requirements-hosted.txt` adds what hosted models need (docs/hosted.md); keys are handed to the container.
 # Leave out `--gpus all` on a machine without an NVIDIA GPU. docs/getting-started.md has the rest.
 
 FROM python:3.11-slim
@@ -10,8 +11,9 @@ FROM python:3.11-slim
 WORKDIR /app
 
 # torch from here carries its own CUDA libraries; the host adds only the driver.
-COPY requirements.txt .
-RUN --mount=type=cache,target=/root/.cache/pip pip install --disable-pip-version-check -r requirements.txt
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-hosted.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip pip install --disable-pip-version-check -r "$REQUIREMENTS"
 
 # An ordinary user, and folders that any other user may write to as well, so that `--user "$(id -u):$(id -g)"` works.
 RUN useradd --uid 1000 --home-dir /app/home --no-create-home darkroom \

@@ -11,7 +11,7 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench image
+.PHONY: help setup run hosted test lint bench image
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,8 @@ run: .venv/.installed ## Serve the studio on http://localhost:8501
 	@host=$$($(BIN)/python -c 'import sys; sys.tracebacklimit = 0; from pipeline.settings import read_settings; \
 	print(read_settings().host)') && \
 	exec $(BIN)/streamlit run app.py --server.address "$$host"
+
+hosted: .venv/.hosted ## Add what hosted models need: docs/hosted.md
 
 test: .venv/.dev .venv/.browser ## Run all tests, in a real browser too
 	@$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
@@ -57,6 +59,10 @@ image: .venv/.installed ## Make one picture: make image PROMPT="a lighthouse at 
 
 .venv/.dev: requirements-dev.txt .venv/.installed
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv/.hosted: requirements-hosted.txt .venv/.installed
+	@$(INSTALL) -r requirements-hosted.txt
 	@touch $@
 
 .venv/.browser: .ci/browser .venv/.dev

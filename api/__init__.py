@@ -19,6 +19,7 @@ from api import (
     openai,
     plan,
     problems,
+    providers,
     queue,
     shelf,
     uploads,
@@ -26,7 +27,10 @@ from api import (
 )
 from api.patience import Patience
 
-ROOMS = (health, login, docs, jobs, queue, images, uploads, models, plan, shelf, chains, comparisons, verify, machine)
+ROOMS = (
+    *(health, login, docs, jobs, queue, images, uploads, models, providers),
+    *(plan, shelf, chains, comparisons, verify, machine),
+)
 
 
 def install(app: FastAPI) -> None:

@@ -38,6 +38,7 @@ _ERRORS = {
     403: ("A page from another site asked.", "foreign_origin", "A page from “https://example.org” may not …", None),
     404: ("Something that the request names is not there.", "not_found", "There is no job 0123456789abcdef.", None),
     409: ("The workers are busy.", "busy", "Every worker starts, loads or has a job in hand.", None),
+    410: ("The provider has ended the model.", "model_retired", "It was retired on 1 December 2026.", "model"),
     413: ("The body is too large.", "too_large", "The body is larger than 1048576 bytes.", None),
     415: ("The body is no JSON.", "unsupported_media_type", "The body is text/plain, and not JSON.", None),
     421: ("The host is not the studio's.", "foreign_host", "“example.org” is not this studio.", None),
@@ -49,12 +50,18 @@ _ERRORS = {
         None,
     ),
     500: ("The studio failed.", "error", "Darkroom met an error that it does not know.", None),
-    503: ("A model or the engine cannot be had.", "model_unavailable", "FLUX.1 [dev] is gated, and …", "model"),
+    503: (
+        "A model, its provider or the engine cannot be had.",
+        "key_missing",
+        "OpenAI asks for a key, and none is set.",
+        "model",
+    ),
     507: ("Memory or disk do not suffice.", "out_of_memory", "The model does not fit this machine.", None),
 }
 """Status → when it comes, and an example: code, message and field."""
 _EVERYWHERE = (401, 403, 421, 429, 500)
 _ASKS_OTHERS = {"/readyz", "/api/v1/account"}
+_QUEUES = {"/api/v1/jobs", "/api/v1/comparisons"}
 _PRIVATE = {"JobState", "ComparisonState"}
 """Schemas whose `client` is left out of every answer."""
 
@@ -141,6 +148,8 @@ def _errors(path: str, method: str, operation: Node) -> Iterator[int]:
         yield 415
     if method != "get" or path in _ASKS_OTHERS:
         yield from (503, 507)
+    if method == "post" and path in _QUEUES:
+        yield 410
     if path.endswith("/load"):
         yield 409
 

@@ -1,30 +1,38 @@
-"""The checkpoints that the studio knows: their records, their files, and the way to more of them.
+"""The models that the studio knows: their records, the files of checkpoints, and the way to more of them.
 
 Ids contain slashes, so the routes that end in a word are declared before those that end in the id.
 """
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import StudioDep, in_thread
+from pipeline.hosted.facts import HostedFacts
 from pipeline.jobs.state import WorkerState
 from pipeline.models import schedulers
 from pipeline.models.checker import CheckState
 from pipeline.models.files.fetch import FetchState
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
 
 class ModelFacts(ModelRecord):
-    """A model, and how much of it is on this disk."""
+    """A checkpoint, and how much of it is on this disk."""
 
+    kind: Literal["checkpoint"] = "checkpoint"
     here: bool
     bytes_here: int
     bytes_total: int | None
+
+
+AnyFacts = Annotated[ModelFacts | HostedFacts, Field(discriminator="kind")]
 
 
 class DefaultModel(BaseModel):
@@ -41,10 +49,10 @@ class DefaultModel(BaseModel):
 
 
 class ModelList(BaseModel):
-    """Every known model, and the default."""
+    """Every known model, those of hosted providers last, and the default."""
 
     default: DefaultModel
-    models: list[ModelFacts]
+    models: list[AnyFacts]
 
 
 class NewModel(BaseModel):
@@ -71,10 +79,11 @@ class Freed(BaseModel):
 
 @router.get("/models")
 async def all_models(studio: StudioDep) -> ModelList:
-    """List every model with its ranges, defaults, licence and size, and whether its files are here. The folder of one's
-    own checkpoints is looked at anew."""
+    """List every model with what it takes and makes; a checkpoint with how much of it is here, a hosted model with
+    whether it can be asked for, and what to do if not. The folder of one's own checkpoints is looked at anew."""
     await in_thread(studio.models.refresh)
-    facts = await in_thread(lambda: [_facts(record, studio) for record in studio.models.records])
+    known: list[Model] = [*studio.models.records, *studio.hosted.models]
+    facts = await in_thread(lambda: [_facts(model, studio) for model in known])
     return ModelList(default=DefaultModel.of(studio), models=facts)
 
 
@@ -144,9 +153,9 @@ async def remove(model_id: str, studio: StudioDep) -> None:
 
 
 @router.get("/models/{model_id:path}")
-async def one_model(model_id: str, studio: StudioDep) -> ModelFacts:
+async def one_model(model_id: str, studio: StudioDep) -> AnyFacts:
     """Look at one model, by its id or a unique short form of it."""
-    return await in_thread(_facts, studio.models.find(model_id), studio)
+    return await in_thread(_facts, studio.model(model_id), studio)
 
 
 @router.get("/fetches")
@@ -161,5 +170,7 @@ async def checks(studio: StudioDep) -> list[CheckState]:
     return await in_thread(studio.models.checks)
 
 
-def _facts(record: ModelRecord, studio: Studio) -> ModelFacts:
-    return ModelFacts.model_validate(record.model_dump() | studio.models.inventory(record.id).model_dump())
+def _facts(model: Model, studio: Studio) -> ModelFacts | HostedFacts:
+    if isinstance(model, HostedModel):
+        return HostedFacts.of(model, studio.hosted)
+    return ModelFacts.model_validate(model.model_dump() | studio.models.inventory(model.id).model_dump())

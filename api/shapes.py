@@ -52,7 +52,9 @@ def openai(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSON
     """As OpenAI's clients read it: the status chooses their exception. What is wrong with a request is 400 there, and
     only where that can help do they ask again, which they would by themselves after every 409, 429 and 5xx."""
     again = {"x-should-retry": "true" if info.code == "queue_full" else "false"}
-    answered = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    answered = _OPENAI_STATUS.get(info.code, status)
+    if answered == HTTPStatus.UNPROCESSABLE_ENTITY:
+        answered = HTTPStatus.BAD_REQUEST
     return JSONResponse({"error": openai_error(status, info)}, answered, (headers or {}) | again)
 
 
@@ -69,6 +71,19 @@ def a1111(status: int, info: ErrorInfo, headers: Headers | None = None) -> JSONR
     return JSONResponse(body, status, headers)
 
 
-_OPENAI_CODES = {"unknown_model": "model_not_found", "token_needed": "invalid_api_key"}
+_OPENAI_CODES = {
+    "unknown_model": "model_not_found",
+    "model_retired": "model_not_found",
+    "content_refused": "content_policy_violation",
+    "token_needed": "invalid_api_key",
+}
 """OpenAI's names of errors that scripts ask for."""
+_OPENAI_STATUS: dict[str, int] = {
+    "model_retired": HTTPStatus.NOT_FOUND,
+    "key_missing": HTTPStatus.FAILED_DEPENDENCY,
+    "quota_exceeded": HTTPStatus.FAILED_DEPENDENCY,
+    "provider_failed": HTTPStatus.FAILED_DEPENDENCY,
+}
+"""Where it is another than in our own interface. No client repeats what is answered with 424, and a repeated request
+may be paid twice: some of its pictures may be made already."""
 _SHAPES: dict[str, Shape] = {"/v1/": openai, "/sdapi/": a1111, "/controlnet/": a1111}

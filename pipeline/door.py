@@ -60,7 +60,7 @@ class Door:
     def _check_hosted(self, request: GenerationRequest, model: HostedModel) -> list[str]:
         model.check(request)
         self._hosted.check_ready(model)
-        return model.ignored(request)
+        return [*self._hosted.notices(model, request), *model.ignored(request)]
 
     def _all(self, request: GenerationRequest, first: ModelRecord) -> list[str]:
         """Every stage of a chain, or the only one of what is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -20,6 +20,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchma
 NEEDED_BY_OTHERS = {"accelerate", "numpy", "python-multipart", "peft", "sentencepiece", "protobuf"}
 """Imported by diffusers (accelerate, and peft for LoRAs), by the demo's training, by FastAPI's forms, and by
 transformers for vocabularies that come as `spiece.model`."""
+SHARED = {"google": ["google-genai"]}
+"""Names below which several packages lie, and the one that is meant."""
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -44,6 +46,19 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield from (name.name.split(".")[0] for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.split(".")[0]
+
+
+def packages(sources: Iterable[Path]) -> set[str]:
+    """The packages that files import."""
+    modules = {module for path in sources for module in imported(ast.parse(path.read_text(encoding="utf-8")))}
+    homes = packages_distributions() | SHARED
+    return {canonicalize_name(homes[module][0]) for module in modules if module in homes} - {"pydantic-core"}
+
+
+def pinned(name: str) -> set[str]:
+    """The packages of a file of requirements."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {canonicalize_name(line.split("==")[0]) for line in lines if "==" in line}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -72,11 +87,11 @@ def test_every_error_has_a_section_that_says_what_to_do(kind: type[DarkroomError
 
 
 def test_every_package_that_the_studio_imports_is_pinned_and_every_pinned_one_is_needed() -> None:
-    sources = [ROOT / "app.py", *(path for room in ("ui", "api", "pipeline") for path in (ROOT / room).rglob("*.py"))]
-    modules = {module for path in sources for module in imported(ast.parse(path.read_text(encoding="utf-8")))}
-    homes = packages_distributions()
-    used = {canonicalize_name(homes[module][0]) for module in modules if module in homes}
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {canonicalize_name(line.split("==")[0]) for line in lines if "==" in line}
-    assert used - {"pydantic-core"} <= pinned
-    assert pinned - NEEDED_BY_OTHERS <= used
+    of_providers = set((ROOT / "pipeline" / "hosted").rglob("*.py"))
+    sources = {ROOT / "app.py", *(path for room in ("ui", "api", "pipeline") for path in (ROOT / room).rglob("*.py"))}
+    used, used_there = packages(sources - of_providers), packages(of_providers)
+    base, hosted = pinned("requirements.txt"), pinned("requirements-hosted.txt")
+    assert used <= base
+    assert used_there <= base | hosted
+    assert base - NEEDED_BY_OTHERS <= used | used_there
+    assert hosted <= used_there - base

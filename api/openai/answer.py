@@ -30,7 +30,8 @@ class Answer(BaseModel):
     data: list[Item]
     size: str
     output_format: Format
-    background: str = "opaque"
+    quality: str
+    background: str
     warnings: tuple[str, ...] = Field((), description="A sentence for each thing that is not as it was asked for.")
 
 
@@ -52,8 +53,14 @@ class Failure(BaseModel):
 def answer(studio: Studio, wish: Wish, pictures: Sequence[SavedImage], warnings: tuple[str, ...], base: str) -> Answer:
     """All of `pictures` as `wish` wants them; `base` is the address of this server, with a slash at its end."""
     data = [_item(studio, wish, picture, base) for picture in pictures]
-    size = size_of(pictures[0])
-    return Answer(created=int(time.time()), data=data, size=size, output_format=wish.output_format, warnings=warnings)
+    return Answer(
+        created=int(time.time()),
+        data=data,
+        size=size_of(pictures[0]),
+        output_format=wish.output_format,
+        warnings=warnings,
+        **made_with(pictures[0]),
+    )
 
 
 def encoded(studio: Studio, wish: Wish, picture: SavedImage) -> str:
@@ -67,6 +74,13 @@ def encoded(studio: Studio, wish: Wish, picture: SavedImage) -> str:
 def size_of(picture: SavedImage) -> str:
     """Width and height as OpenAI writes them."""
     return f"{picture.recipe.width}x{picture.recipe.height}"
+
+
+def made_with(picture: SavedImage) -> dict[str, str]:
+    """Quality and background of a picture, which only hosted models can choose."""
+    options = picture.recipe.options
+    background = "transparent" if options.get("background") == "transparent" else "opaque"
+    return {"quality": options.get("quality", "auto"), "background": background}
 
 
 def _item(studio: Studio, wish: Wish, picture: SavedImage, base: str) -> Item:

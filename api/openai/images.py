@@ -48,7 +48,7 @@ async def edit(request: Request, studio: StudioDep, client: ClientDep) -> Respon
 async def _answered(kind: stream.Kind, wish: Wish, notes: tuple[str, ...], asked: Asked) -> Response:
     studio = asked.studio
     job, told = await in_thread(_submit, wish, asked)
-    warnings = (*wish.ignored, *notes, *told)
+    warnings = (*notes, *told)
     headers = {"X-Request-ID": job.id}
     if wish.stream:
         events = stream.events(studio, job, kind, wish, warnings)
@@ -59,9 +59,10 @@ async def _answered(kind: stream.Kind, wish: Wish, notes: tuple[str, ...], asked
 
 
 def _submit(wish: Wish, asked: Asked) -> tuple[Job, tuple[str, ...]]:
-    """The job, and what the studio warns of. People that one client asks for take turns like clients."""
+    """The job, and what is to be warned of. People that one client asks for take turns like clients."""
     person = wish.safety_identifier or wish.user
     client = f"{asked.client}:{person}" if person else asked.client
     with told_as(wish.names):
-        job = asked.studio.submit(wish.request, client=client)
-    return job, job.state.warnings
+        model = asked.studio.model(wish.model)
+        job = asked.studio.submit(wish.request(model), client=client)
+    return job, (*wish.ignored(model), *job.state.warnings)

@@ -14,7 +14,7 @@ from PIL import Image
 from sse_starlette import ServerSentEvent
 
 from api.access import in_thread
-from api.openai.answer import encoded, size_of
+from api.openai.answer import encoded, made_with, size_of
 from api.openai.wish import Wish
 from api.problems import STATUS
 from api.shapes import openai_error
@@ -61,8 +61,9 @@ async def events(
             elif isinstance(event, Preview) and (number := partials.take()) is not None:
                 yield _partial(kind, event, number)
             elif isinstance(event, Saved):
-                fields = {"warnings": warnings} if warnings else {}
+                fields: dict[str, Any] = {"warnings": warnings} if warnings else {}
                 data = await in_thread(encoded, studio, wish, event.image)
+                fields |= made_with(event.image)
                 yield _event(f"{kind}.completed", data, size_of(event.image), wish.output_format, **fields)
             elif isinstance(event, Failed | Cancelled):
                 yield _failure(event)

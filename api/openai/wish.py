@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import DarkroomError
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model
 from pipeline.request import GenerationRequest, Steps, parse_request
 
 Format = Literal["png", "jpeg", "webp"]
@@ -40,26 +42,25 @@ class Wish(GenerationRequest):
     partial_images: int = Field(0, ge=0, le=3, description="Previews of each picture in a stream, if it takes so long.")
     user: User = Field("", description="Whose turn it is in the queue, where one client asks for many people.")
     safety_identifier: User = Field("", description="The newer name of `user`.")
-    quality: str = Field("auto", description="Ignored: `steps` decides that.")
+    quality: str = Field("auto", description="An option of some hosted models, else ignored: `steps` decides.")
     style: str = Field("", description="Ignored: the prompt says it.")
-    background: str = Field("auto", description="Ignored: pictures are opaque.")
-    moderation: str = Field("", description="Ignored: nothing is filtered.")
-    complexity: str = Field("", description="Ignored.")
-    input_fidelity: str = Field("", description="Ignored: `strength` decides that.")
+    background: str = Field("auto", description="An option of some hosted models, else ignored: all is opaque.")
+    moderation: str = Field("", description="An option of some hosted models, else ignored: nothing is filtered.")
+    complexity: str = Field("", description="An option of some hosted models, else ignored.")
+    input_fidelity: str = Field("", description="An option of some hosted models, else ignored: `strength` decides.")
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, Mapping) else data
 
-    @property
-    def request(self) -> GenerationRequest:
-        """The request in our own words. Raises `InvalidRequest`."""
+    def request(self, model: Model) -> GenerationRequest:
+        """The request in our own words, for the model that it means. Raises `InvalidRequest`."""
         asked: dict[str, Any] = {"num_images": self.n, "num_inference_steps": self.steps}
         if self.size != "auto":
             asked["width"], asked["height"] = map(int, self.size.split("x"))
         given = self.model_dump(include=set(GenerationRequest.model_fields), exclude_unset=True)
-        return parse_request(**asked | given)
+        return parse_request(**asked | given | {"options": self._passed_on(model) | self.options})
 
     @property
     def names(self) -> dict[str, str]:
@@ -67,16 +68,29 @@ class Wish(GenerationRequest):
         theirs = {"num_images": "n", "num_inference_steps": "steps", "width": "size", "height": "size"}
         return {own: name for own, name in theirs.items() if own not in self.model_fields_set}
 
-    @property
-    def ignored(self) -> tuple[str, ...]:
-        """A sentence for each field that was sent and changes nothing."""
-        told = {name: value for name, value in self.model_dump(include=set(_IGNORED)).items() if value}
-        sentences = [_IGNORED[name] for name, value in told.items() if (name, value) not in _TRUE]
+    def ignored(self, model: Model) -> tuple[str, ...]:
+        """A sentence for each field that was sent and changes nothing with that model."""
+        told = self._theirs.items() - self._passed_on(model).items() - _TRUE
+        sentences = [_ignored(name, model) for name in _IGNORED if name in dict(told)]
         if self.partial_images and not self.stream:
             sentences.append("partial_images is ignored without stream.")
         if self.output_compression is not None and self.output_format == "png":
             sentences.append("output_compression is ignored for PNG, which loses nothing.")
         return tuple(sentences)
+
+    @property
+    def _theirs(self) -> dict[str, str]:
+        """OpenAI's own settings, as far as they were sent."""
+        return {name: value for name, value in self.model_dump(include=set(_IGNORED)).items() if value}
+
+    def _passed_on(self, model: Model) -> dict[str, str]:
+        """Those that are options of the model."""
+        offered = model.options if isinstance(model, HostedModel) else {}
+        return {name: value for name, value in self._theirs.items() if name in offered.keys() & self.model_fields_set}
+
+
+def _ignored(name: str, model: Model) -> str:
+    return f"{model.name} has no {name}; it is ignored." if isinstance(model, HostedModel) else _IGNORED[name]
 
 
 _IGNORED = {

@@ -16,6 +16,7 @@ import typer
 from pipeline.errors import DarkroomError
 
 if TYPE_CHECKING:
+    from pipeline.models.hosted import HostedModel
     from pipeline.models.registry import Registry
     from pipeline.settings import Settings
 
@@ -62,13 +63,23 @@ def _suggesting(names: Callable[[Settings], Iterable[str]]) -> Suggest:
 def _registry(settings: Settings) -> Registry:
     from pipeline.models.registry import Registry
 
-    return Registry.read(settings.models_file, settings.weights)
+    return Registry.read(settings.models_file, settings.weights, settings.hosted_file)
 
 
 def _models(settings: Settings) -> list[str]:
     """Every id, and its last part, which is a name too where it is unique."""
-    ids = [record.id for record in _registry(settings).records]
+    ids = [record.id for record in _registry(settings).records] + [model.id for model in _hosted(settings)]
     return ids + [model.rpartition("/")[2] for model in ids if "/" in model]
+
+
+def _hosted(settings: Settings) -> tuple[HostedModel, ...]:
+    return _registry(settings).hosted if settings.hosted == "on" else ()
+
+
+def _options(settings: Settings) -> list[str]:
+    """Every option of every hosted model, with each of its values."""
+    known = (pair for model in _hosted(settings) for pair in model.options.items())
+    return sorted({f"{name}={value}" for name, option in known for value in option.choices})
 
 
 def _schedulers(settings: Settings) -> list[str]:
@@ -117,6 +128,7 @@ SUGGESTED = {
     "loras": _suggesting(_loras),
     "vae": _suggesting(_vaes),
     "controls": _suggesting(_controlnets),
+    "options": _suggesting(_options),
     "then": suggest_models,
 }
 """What is offered for the option of a request's field."""

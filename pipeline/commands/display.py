@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from pipeline.events import Event, Fetching, Loading, Quantized, Queued, Saved, SavedImage, Step, Warned
+from pipeline.events import Asked, Event, Fetching, Loading, Quantized, Queued, Saved, SavedImage, Step, Warned
 
 if TYPE_CHECKING:
     from pipeline.models.files.fetch import FetchState
@@ -88,6 +88,8 @@ class JobDisplay(Display):
                 self.now(f"Fetching {transfer(fetching)}", fetching.done, fetching.total)
             case Loading(component=component, done=done, total=total):
                 self.now(f"Loading {component}", done, total)
+            case Asked() as asked:
+                self.now(self._wait(asked))
             case Quantized() as quantized:
                 self.note(_told(quantized))
             case Step() as step:
@@ -96,6 +98,13 @@ class JobDisplay(Display):
                 self.console.print(f"[yellow]Note:[/] {escape(message)}")
             case Saved(image=image) if image.id not in self.images:
                 self._saved(image)
+
+    def _wait(self, asked: Asked) -> str:
+        """Who is waited for, and for which pictures where they are not all."""
+        first, last = asked.image_index + 1, asked.image_index + asked.count
+        which = f"pictures {first} to {last}" if last > first else f"picture {first}"
+        of = f" for {which} of {self.count}" if self.count > asked.count else ""
+        return f"Waiting for {asked.provider}{of}" + (f", attempt {asked.attempt}" if asked.attempt > 1 else "")
 
     def _step(self, step: Step) -> None:
         which = f"Picture {step.image_index + 1} of {self.count}, step" if self.count > 1 else "Step"

@@ -156,7 +156,7 @@ def _model_id(name: str) -> str:
 
     settings = read_settings()
     try:
-        return Registry.read(settings.models_file, settings.weights).find(name).id
+        return Registry.read(settings.models_file, settings.weights, settings.hosted_file).find_any(name).id
     except UnknownModel:
         return name
 

@@ -23,6 +23,7 @@ from pipeline.commands.options import (
     lora,
     margins,
     option,
+    own_options,
     upscale,
     with_edges,
 )
@@ -63,6 +64,7 @@ def generate(
     canny: Canny = False,
     enlarge: Annotated[str | None, option("upscale")] = None,
     upscaler: Annotated[str | None, UPSCALER] = None,
+    options: Annotated[list[str] | None, option("options")] = None,
     then: Annotated[list[str] | None, option("then")] = None,
     chain: Annotated[
         str | None,
@@ -102,6 +104,7 @@ def generate(
         "outpaint": margins(outpaint) if outpaint else None,
         "controls": [control(text) for text in controls or []],
         "upscale": upscale(enlarge, upscaler),
+        "options": own_options(options or []),
         "then": [stage(text) for text in then or []],
     }
     with closing(find_studio(alone)) as studio, JobDisplay(as_json) as display:

@@ -1,4 +1,4 @@
-"""`models`: what can run, what it needs, and its files."""
+"""`models`: what can run, what it needs, and its files; and what providers offer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.request import Offload, Quantization, parse_request
 if TYPE_CHECKING:
     from pipeline.models.files.fetch import FetchState
     from pipeline.models.planning.plan import Plan
-    from pipeline.models.registry import ModelRecord
+    from pipeline.models.registry import Model, ModelRecord
     from pipeline.studio import Studio
 
 app = typer.Typer(help="The models that Darkroom knows.", no_args_is_help=True)
@@ -35,11 +35,13 @@ _MARKS = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "note"}
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """Show every model: its id, whether its files are here, and its licence."""
+    """Show every model: its id, whether its files are here, and its licence; below them the hosted ones, and what each
+    lacks."""
     with closing(open_studio()) as studio:
         facts = [_facts(record, studio) for record in studio.models.records]
+        hosted = [_facts(model, studio) for model in studio.hosted.models]
     if as_json:
-        print_json(facts)
+        print_json([*facts, *hosted])
         return
     print_table(
         [
@@ -50,18 +52,46 @@ def list_models(as_json: Json = False) -> None:
         ]
         for fact in facts
     )
+    if hosted:
+        typer.echo("\nHosted by providers, to whom prompts are sent:")
+        print_table([escape(fact["id"]), escape(fact["provider_name"]), _readiness(fact)] for fact in hosted)
+
+
+@app.command("providers")
+def list_providers(
+    acknowledge: Annotated[
+        str | None, typer.Option(metavar="ID", help="Note that prompts may go to this one; no job warns of it then.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show who makes pictures elsewhere, whether they can be asked from here, and if not, what to set."""
+    from pipeline.hosted.facts import ProviderFacts
+
+    with closing(open_studio()) as studio:
+        if acknowledge is not None:
+            studio.hosted.acknowledge(acknowledge)
+        facts = [ProviderFacts.of(state).model_dump(mode="json") for state in studio.hosted.providers]
+    if as_json:
+        print_json(facts)
+        return
+    print_table(
+        [escape(fact["id"]), escape(fact["host"]), "acknowledged" if fact["acknowledged"] else "", _readiness(fact)]
+        for fact in facts
+    )
 
 
 @app.command()
 def show(name: Name, as_json: Json = False) -> None:
     """Show all that is known about one model."""
     with closing(open_studio()) as studio:
-        facts = _facts(studio.models.find(name), studio)
+        facts = _facts(studio.model(name), studio)
     if as_json:
         print_json(facts)
     else:
         print_table(
-            [key.replace("_", " "), escape(plain(value))] for key, value in facts.items() if value not in ("", [], {})
+            [key.replace("_", " "), escape(plain(value))]
+            for key, value in facts.items()
+            if value not in ("", [], {}, None)
         )
 
 
@@ -228,10 +258,22 @@ def _forget(studio: Studio, record: ModelRecord, *, must: bool) -> bool:
     return True
 
 
-def _facts(record: ModelRecord, studio: Studio) -> dict[str, Any]:
-    """The record, what is on this disk, and whether it is the default."""
-    inventory = studio.models.inventory(record.id).model_dump(mode="json")
-    return record.model_dump(mode="json") | inventory | {"default": record.id == studio.default.record.id}
+def _facts(model: Model, studio: Studio) -> dict[str, Any]:
+    """A checkpoint's record, what is on this disk, and whether it is the default; a hosted model's record, and whether
+    it can be asked for."""
+    from pipeline.hosted.facts import HostedFacts
+    from pipeline.models.hosted import HostedModel
+
+    if isinstance(model, HostedModel):
+        return HostedFacts.of(model, studio.hosted).model_dump(mode="json")
+    inventory = studio.models.inventory(model.id).model_dump(mode="json")
+    told = {"kind": "checkpoint", "default": model.id == studio.default.record.id}
+    return model.model_dump(mode="json") | inventory | told
+
+
+def _readiness(fact: dict[str, Any]) -> str:
+    """Whether a hosted model or its provider can be asked, and what to do if not."""
+    return "[green]ready[/]" if fact["ready"] else escape(f"{fact['reason']} {fact['remedy']}".strip())
 
 
 def _presence(fact: dict[str, Any]) -> str:

@@ -46,6 +46,7 @@ OPTIONS = {
     "outpaint": "--outpaint",
     "controls": "--control",
     "upscale": "--upscale",
+    "options": "--option",
     "then": "--then",
 }
 """The option that sets each field of a request."""
@@ -59,6 +60,7 @@ METAVARS = {
     "outpaint": "LEFT,TOP,RIGHT,BOTTOM",
     "controls": "NET=FILE[:SCALE[:START:END]]",
     "upscale": "FACTOR[:STRENGTH]",
+    "options": "NAME=VALUE",
     "then": "MODEL[,KEY=VALUE…]",
 }
 
@@ -112,6 +114,16 @@ def components(texts: list[str]) -> dict[str, str]:
             message = f"“{text}” names no component with a precision."
             raise InvalidRequest(message, f"Write NAME=PRECISION, one of {known}.", field="component_quantization")
     return {name: precision for name, _, precision in pairs}
+
+
+def own_options(texts: list[str]) -> dict[str, str]:
+    """What a number of `NAME=VALUE` mean together; raises `InvalidRequest`."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, equals, value) in zip(texts, pairs, strict=True):
+        if not (name and equals and value):
+            message = f"“{text}” names no option with a value."
+            raise InvalidRequest(message, "Write NAME=VALUE, such as quality=high.", field="options")
+    return {name: value for name, _, value in pairs}
 
 
 def margins(text: str) -> Margins:

@@ -30,7 +30,7 @@ def export(png: bytes, kind: Kind, quality: int | None = None) -> bytes:
 
     `quality` is 0 to 100; None is the usual one of the format. Raises `InvalidRequest` for what is not a picture.
     """
-    image, block = _decoded(png), _settings(png, kind)
+    image, block = _decoded(png, kind), _settings(png, kind)
     buffer = io.BytesIO()
     # Pillow would hand on what the PNG has: its colour profile, and text chunks that WebP does not know.
     image.info.clear()
@@ -49,9 +49,10 @@ def _settings(png: bytes, kind: Kind) -> bytes:
     return next(block for block in blocks if kind == "webp" or len(block) <= _JPEG_EXIF)
 
 
-def _decoded(png: bytes) -> Image.Image:
+def _decoded(png: bytes, kind: Kind) -> Image.Image:
+    """The picture, with its transparency where the format has some."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            return image.convert("RGB")
+            return image.convert("RGBA" if kind == "webp" and image.has_transparency_data else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise InvalidRequest("The picture cannot be read, so there is no copy of it.", "Make it again.") from None

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.errors import ProviderFailed
 from pipeline.events import Picture
+from pipeline.hosted import keys
 from pipeline.hosted.call import Arrival, Call
 from pipeline.recipe import HostedUse, Recipe
 
@@ -24,7 +25,7 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
     steps, guidance, strength = _sampled(call)
     used = HostedUse(
         provider=call.provider.name,
-        host=call.base_url.partition("://")[2].partition("/")[0],
+        host=keys.host(call.base_url),
         model=arrival.model or call.model.source,
         request_id=arrival.request_id,
         seeded=call.model.seed,

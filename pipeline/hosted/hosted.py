@@ -17,7 +17,15 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import DarkroomError, DependencyMissing, InvalidRequest, ProviderFailed
+from pipeline.errors import (
+    DarkroomError,
+    DependencyMissing,
+    ErrorInfo,
+    InvalidRequest,
+    NotFound,
+    OutputUnwritable,
+    ProviderFailed,
+)
 from pipeline.events import Asked, Event, Picture, Warned
 from pipeline.gallery.files import write_atomically
 from pipeline.hosted import keys, refusals, servers
@@ -104,7 +112,7 @@ class Hosted:
     def state(self, provider: Provider) -> ProviderState:
         """A provider as it stands now."""
         state = ProviderState(
-            provider=provider, host=_host(keys.base_url(provider)), acknowledged=provider.id in self._acknowledged()
+            provider=provider, host=keys.host(keys.base_url(provider)), acknowledged=provider.id in self._acknowledged()
         )
         try:
             self._check_provider(provider)
@@ -118,11 +126,15 @@ class Hosted:
 
     def usable(self, model: HostedModel) -> bool:
         """Whether a model can be asked for now."""
+        return self.hindrance(model) is None
+
+    def hindrance(self, model: HostedModel) -> ErrorInfo | None:
+        """What speaks against asking for a model now, if anything does."""
         try:
             self.check_ready(model)
-        except DarkroomError:
-            return False
-        return True
+        except DarkroomError as error:
+            return error.info
+        return None
 
     def check_ready(self, model: HostedModel) -> None:
         """Raise what speaks against asking for a model: `InvalidRequest` when hosted models are off, `ModelRetired`,
@@ -130,10 +142,29 @@ class Hosted:
         model.check_offered()
         self._check_provider(self.provider(model))
 
-    def acknowledge(self, provider_id: str) -> None:
-        """Note that prompts may go to a provider: that was told, and somebody agreed. Raises `OSError`."""
-        known = sorted({*self._acknowledged(), provider_id})
-        write_atomically(self._notes, json.dumps(known).encode())
+    def notices(self, model: HostedModel, request: GenerationRequest) -> list[str]:
+        """What somebody should know before the first prompt goes to a provider; nothing once it is acknowledged."""
+        state = self.state(self.provider(model))
+        if state.acknowledged:
+            return []
+        what = "The prompt and the picture are" if request.image else "The prompt is"
+        return [f"{what} sent to {state.provider.name} ({state.host})."]
+
+    def acknowledge(self, provider_id: str) -> ProviderState:
+        """Note that prompts may go to a provider: that was told, and somebody agreed. Returns how it stands then.
+
+        Raises `NotFound` for a provider that there is not, and `OutputUnwritable`.
+        """
+        found = next((one for one in self._models.registry.providers if one.id == provider_id), None)
+        if found is None or not self.on:
+            known = ", ".join(state.provider.id for state in self.providers) or "none, since hosted models are off"
+            raise NotFound(f"There is no provider {provider_id}.", f"There are {known}.")
+        try:
+            write_atomically(self._notes, json.dumps(sorted({*self._acknowledged(), found.id})).encode())
+        except OSError as error:
+            message = f"{self._notes} cannot be written: {error.strerror}."
+            raise OutputUnwritable(message, "Free some space, or correct the folder's permissions.") from None
+        return self.state(found)
 
     def _check_provider(self, provider: Provider) -> None:
         if not self.on:
@@ -290,7 +321,3 @@ def _is_here(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # the package around it is missing
         return False
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -39,6 +40,11 @@ def base_url(provider: Provider) -> str:
     """A provider's address, or the one that its variable names."""
     chosen = variable(provider.base_url_variable) if provider.base_url_variable else ""
     return (chosen or provider.base_url).rstrip("/")
+
+
+def host(url: str) -> str:
+    """Of an address the host and port, without the name and password that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def without_keys(text: str, keys: Iterable[str]) -> str:

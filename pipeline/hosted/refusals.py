@@ -12,7 +12,7 @@ from pipeline.errors import (
     QuotaExceeded,
 )
 from pipeline.hosted.call import Call
-from pipeline.hosted.keys import without_keys
+from pipeline.hosted.keys import host, without_keys
 
 MOST = 300
 """Characters of what a provider says that are told on."""
@@ -69,7 +69,7 @@ def busy(call: Call, said: str) -> ProviderFailed:
 
 def unreachable(call: Call, said: str) -> ProviderFailed:
     """No connection came about, so nothing was ordered."""
-    message = f"{call.provider.name} cannot be reached at {call.base_url}: {_quoted(call, said)}."
+    message = f"{call.provider.name} cannot be reached at {host(call.base_url)}: {_quoted(call, said)}."
     return ProviderFailed(message, "Check the network, then run the job again.")
 
 

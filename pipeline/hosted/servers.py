@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.errors import DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
 from pipeline.hosted.keys import keys_of
@@ -51,9 +51,16 @@ class _Listed(BaseModel):
     data: list[_Named]
 
 
-class _Facts(_Named):
-    """What a Darkroom tells of a model beyond its id."""
+class _Elsewhere(_Named):
+    """A model that a Darkroom has from a provider itself; left out, since prompts would go on to a third party."""
 
+    kind: Literal["hosted"]
+
+
+class _Facts(_Named):
+    """What a Darkroom tells of a checkpoint beyond its id."""
+
+    kind: Literal["checkpoint"]
     name: str
     summary: str
     size: SizeRule
@@ -64,7 +71,7 @@ class _Facts(_Named):
 class _Told(BaseModel):
     """The answer of a Darkroom's own `GET /api/v1/models`."""
 
-    models: list[_Facts]
+    models: list[Annotated[_Facts | _Elsewhere, Field(discriminator="kind")]]
 
 
 def ask(url: str, name: str = "", key_variable: str = "") -> Server:
@@ -79,11 +86,13 @@ def ask(url: str, name: str = "", key_variable: str = "") -> Server:
     with httpx2.Client(headers=headers, timeout=TIMEOUT) as client:
         try:
             listed = _listed(client, provider)
-            facts = _facts(client, provider)
+            told = _told(client, provider)
         except httpx2.RequestError as error:
             message = f"Nothing answers as it should at {provider.base_url}: {type(error).__name__}."
             raise ProviderFailed(message, "Check the address, and that the server runs.", field="url") from None
-    return Server(provider, [_model(provider, one.id, facts.get(one.id)) for one in listed])
+    facts = {one.id: told.get(one.id) for one in listed}
+    models = [_model(provider, name, one) for name, one in facts.items() if not isinstance(one, _Elsewhere)]
+    return Server(provider, models)
 
 
 def keep(file: Path, server: Server) -> None:
@@ -181,7 +190,7 @@ def _refused(provider: Provider) -> DarkroomError:
     return KeyMissing(f"{provider.name} asks for a key.", remedy, field="key_variable")
 
 
-def _facts(client: httpx2.Client, provider: Provider) -> dict[str, _Facts]:
+def _told(client: httpx2.Client, provider: Provider) -> dict[str, _Facts | _Elsewhere]:
     """What the server tells of its models, by their ids; nothing where it is no Darkroom."""
     answer = client.get(f"{provider.base_url.removesuffix('/v1')}/api/v1/models")
     try:

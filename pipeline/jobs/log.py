@@ -69,6 +69,7 @@ class JobLog:
         self._lock = threading.Lock()
         self._lives: OrderedDict[str, _Life] = OrderedDict()
         self._file = logging.Logger("darkroom.jobs")
+        self._file.addHandler(logging.NullHandler())  # where nothing listens, Python prints warnings to stderr
         if file is not None:
             handler = _QuietFile(file, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True)
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.errors import InvalidRequest, ModelRetired
 from pipeline.inputs import Task, size_of
@@ -74,8 +74,8 @@ class HostedSize(SizeRule):
     """The provider's names of how large a shape is made → the side in pixels of a square of about as many."""
     min_pixels: PositiveInt = 1
     max_pixels: PositiveInt = 2**30
-    max_aspect: float = math.inf
-    """Longest side ÷ shortest, at most."""
+    max_aspect: PositiveFloat | None = None
+    """Longest side ÷ shortest, at most; None for any."""
 
     def nearest(self, width: int, height: int) -> tuple[str, str]:
         """The ratio and the resolution that come nearest to a size; empty where the provider names none."""
@@ -246,7 +246,7 @@ class HostedModel(_Data):
             message = f"{self.name} cannot make a picture of {width} × {height}."
             remedy = f"Choose {size.min_pixels:,} to {size.max_pixels:,} pixels in all."
             raise InvalidRequest(message, remedy, field=field)
-        if max(width, height) > size.max_aspect * min(width, height):
+        if size.max_aspect is not None and max(width, height) > size.max_aspect * min(width, height):
             message = f"{width} × {height} is too long a shape for {self.name}."
             raise InvalidRequest(message, f"One side may be {size.max_aspect:g} times the other.", field=field)
 

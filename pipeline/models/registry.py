@@ -241,8 +241,7 @@ class Registry:
         model, of which nothing is here."""
         found = self.find_any(name)
         if isinstance(found, HostedModel):
-            message = f"{found.name} is hosted: there is no checkpoint of it."
-            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
+            raise no_checkpoint(found.name)
         return found
 
     def find_any(self, name: str) -> Model:
@@ -269,6 +268,12 @@ class Registry:
             message = f"The record of {model.id} names a provider {model.provider} that there is not."
             raise BadSettings(message, "Add its record, or correct that of the model.")
         return found
+
+
+def no_checkpoint(name: str) -> InvalidRequest:
+    """What a hosted model of that name is refused with, where only a checkpoint will do."""
+    message = f"{name} is hosted: there is no checkpoint of it."
+    return InvalidRequest(message, "Choose a model that runs here.", field="model")
 
 
 def _meant(name: str, models: Sequence[M]) -> list[M]:

@@ -10,7 +10,7 @@ from pipeline.compare.state import ComparisonState
 from pipeline.gallery import lineage
 from pipeline.jobs.state import JobState
 from pipeline.models.choose import Choice
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import ModelRecord, no_checkpoint
 from pipeline.recipe import Recipe
 from pipeline.remote.connection import CLIENT, Connection
 from pipeline.remote.job import RemoteJob, state_of
@@ -45,10 +45,14 @@ class RemoteStudio:
         return Choice(record=_record(facts), reason=default["reason"], remedy=default["remedy"])
 
     def record(self, name: str | None) -> ModelRecord:
-        """The model that `name` means, or the default. Raises `UnknownModel`."""
+        """The checkpoint that `name` means, or the default. Raises `UnknownModel`, and `InvalidRequest` for a hosted
+        model."""
         if name is None:
             return self.default.record
-        return _record(self._connection.json("GET", f"/api/v1/models/{name}"))
+        facts = self._connection.json("GET", f"/api/v1/models/{name}")
+        if facts["kind"] == "hosted":
+            raise no_checkpoint(facts["name"])
+        return _record(facts)
 
     def submit(self, request: GenerationRequest, *, client: str = CLIENT) -> RemoteJob:
         """Queue a request there. Raises as `Studio.submit` does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from pipeline.doctor import Check
 from pipeline.jobs.state import EngineState
 from pipeline.models import hardware
 from pipeline.models.registry import ROOT
-from pipeline.report.private import anonymous, told_settings
+from pipeline.report.private import hiding, told_settings
 from pipeline.request import Precision
 from pipeline.settings import Settings
 
@@ -90,18 +90,18 @@ class Report(BaseModel):
             proofs=tuple(proofs),
             trouble=_trouble(settings.data_folder / "studio.log"),
         )
-        return cls.model_validate(_private(report.model_dump(), settings))
+        return cls.model_validate(_private(report.model_dump(), hiding(settings)))
 
 
-def _private(value: Any, settings: Settings) -> Any:
+def _private(value: Any, hide: Callable[[str], str]) -> Any:
     """Every text in it without names, so that no field is forgotten."""
     match value:
         case str():
-            return anonymous(value, settings)
+            return hide(value)
         case dict():
-            return {key: _private(inner, settings) for key, inner in value.items()}
+            return {key: _private(inner, hide) for key, inner in value.items()}
         case list() | tuple():
-            return [_private(inner, settings) for inner in value]
+            return [_private(inner, hide) for inner in value]
     return value
 
 

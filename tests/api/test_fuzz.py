@@ -84,6 +84,7 @@ def there(still: StillStudio, records: str) -> dict[str, str]:
         "second_id": pictures[1].id,
         "upload_id": still.desk.take(Image.new("RGB", (64, 64))).id,
         "model_id": "tiny",
+        "provider_id": "openai",
         "name": chain.name,
         "comparison_id": sheet.id,
         "place": "0",

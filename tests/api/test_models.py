@@ -54,7 +54,9 @@ def wait(studio: Studio) -> None:
 
 def test_every_model_is_listed_with_the_default_and_its_reason(client: TestClient, studio: Studio) -> None:
     listed = client.get("/api/v1/models").json()
-    assert [model["id"] for model in listed["models"]] == [record.id for record in studio.models.records]
+    assert [model["id"] for model in listed["models"]] == [
+        model.id for model in (*studio.models.records, *studio.hosted.models)
+    ]
     assert listed["default"]["id"] == "tiny"
     assert listed["default"]["reason"]
 

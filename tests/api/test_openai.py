@@ -317,7 +317,7 @@ def test_what_cannot_be_made_is_a_bad_request_that_names_the_field_and_is_not_as
     assert retries == [0]
 
 
-@pytest.mark.parametrize("model", ["dall-e-3", "gpt-image-1"])
+@pytest.mark.parametrize("model", ["dall-e-3", "gpt-image-0"])
 def test_models_that_are_not_here_are_not_found_and_those_that_are_are_named(openai_client: OpenAI, model: str) -> None:
     with pytest.raises(openai.NotFoundError, match="tiny") as caught:
         openai_client.images.generate(prompt="a boat", model=model)

@@ -35,3 +35,10 @@ def test_openais_clients_ask_again_only_where_that_can_help() -> None:
 def test_what_is_wrong_with_a_request_is_a_bad_request_for_openais_clients() -> None:
     assert openai(422, INFO).status_code == 400
     assert openai(413, INFO).status_code == 413
+
+
+def test_openais_clients_know_a_refused_prompt_and_a_retired_model_by_their_own_codes() -> None:
+    refused = openai(422, INFO.model_copy(update={"code": "content_refused"}))
+    assert (refused.status_code, json.loads(bytes(refused.body))["error"]["code"]) == (400, "content_policy_violation")
+    retired = openai(410, INFO.model_copy(update={"code": "model_retired"}))
+    assert (retired.status_code, json.loads(bytes(retired.body))["error"]["code"]) == (404, "model_not_found")

@@ -70,6 +70,8 @@ def test_names_of_what_is_here_are_offered(offered, environment):
     assert offered("generate", "--control", "demo") == ["demo-canny"]
     assert offered("generate", "--lora", "w") == ["watercolour"]
     assert "FlowMatchHeunDiscreteScheduler" in offered("generate", "--scheduler", "Flow")
+    assert "openai/gpt-image-2" in offered("generate", "--model", "openai/gpt-image-2")
+    assert offered("generate", "--option", "moderation=l") == ["moderation=low"]
     assert offered("generate", "--chain", "q") == ["quick\\ then\\ fine"]
     assert offered("chains", "show", "qu") == ["quick\\ then\\ fine"]
 

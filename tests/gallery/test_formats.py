@@ -67,14 +67,14 @@ def test_a_copy_is_as_good_as_is_asked_for(kind):
     assert worst < usual < best
 
 
-@pytest.mark.parametrize(("kind", "name"), [("jpeg", "JPEG"), ("webp", "WEBP")])
-def test_a_copy_is_plain_colour_without_a_profile(kind, name: str):
+@pytest.mark.parametrize(("kind", "name", "mode"), [("jpeg", "JPEG", "RGB"), ("webp", "WEBP", "RGBA")])
+def test_a_copy_has_no_profile_and_is_transparent_where_its_format_can_be(kind, name: str, mode: str):
     info = PngInfo()
     info.add_text("Software", "an editor")
     buffer = io.BytesIO()
     Image.new("RGBA", (16, 16), (200, 30, 30, 128)).save(buffer, "PNG", pnginfo=info, icc_profile=b"profile")
     with Image.open(io.BytesIO(formats.export(buffer.getvalue(), kind))) as image:
-        assert (image.format, image.mode, image.size) == (name, "RGB", (16, 16))
+        assert (image.format, image.mode, image.size) == (name, mode, (16, 16))
         assert "icc_profile" not in image.info
 
 

@@ -32,6 +32,7 @@ prompt_characters = 100
 size = { native = [512, 512], multiple = 8, min = 64, max = 1024 }
 """
 TINY = {
+    "kind": "checkpoint",
     "id": "acme/tiny",
     "name": "Tiny",
     "summary": "A small one.",
@@ -40,7 +41,8 @@ TINY = {
     "pipelines": {"text": "SomePipeline", "image": "OtherPipeline"},
     "licence": {"name": "MIT"},
 }
-DARKROOM = {"default": {"id": "acme/tiny"}, "models": [TINY]}
+THERE = {"kind": "hosted", "id": "acme/cloud", "name": "Cloud", "provider": "acme", "ready": True}
+DARKROOM = {"default": {"id": "acme/tiny"}, "models": [TINY, THERE]}
 
 
 def offering(*ids: str, darkroom: bool = False) -> Callable[[Asked], Answer]:
@@ -79,6 +81,11 @@ def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None
     assert (model.id, model.name, model.tasks) == ("upstairs/acme/tiny", "Tiny (Upstairs)", ("text", "image"))
     assert (model.size.native, model.size.multiple, model.size.max) == ((64, 64), 16, 128)
     assert (model.seed, model.negative_prompt, model.darkroom) == (True, True, True)
+
+
+def test_what_a_darkroom_has_from_a_provider_itself_is_not_taken_over(provider: ProviderServer) -> None:
+    provider.answers(offering("acme/tiny", "acme/cloud", darkroom=True))
+    assert [model.source for model in servers.ask(provider.url).models] == ["acme/tiny"]
 
 
 def test_the_key_comes_from_the_variable_that_is_named(
