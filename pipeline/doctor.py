@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import DarkroomError
+from pipeline.hosted.ready import Readiness
 from pipeline.models import hardware
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
 from pipeline.models.files import hub
@@ -59,6 +60,7 @@ def run(settings: Settings, report: EngineReport | None = None) -> list[Check]:
         _access(settings),
         _demo(settings),
         _default_model(settings, report),
+        *_hosted(settings),
     ]
 
 
@@ -232,11 +234,31 @@ def _whole(weights: Path) -> bool:
 def _default_model(settings: Settings, report: EngineReport | None) -> Check:
     try:
         found = report.hardware if report else hardware.detect()
-        choice = choose_default(Registry.read(settings.models_file, settings.weights), found, settings.model)
+        registry = Registry.read(settings.models_file, settings.weights, settings.hosted_file)
+        choice = choose_default(registry, found, settings.model)
     except DarkroomError as error:
         return Check(name="Default model", ok=False, finding=error.info.message, remedy=error.info.remedy)
     ok = None if choice.remedy else True
     return Check(name="Default model", ok=ok, finding=choice.reason, remedy=choice.remedy)
+
+
+def _hosted(settings: Settings) -> Iterator[Check]:
+    """Which providers can be asked, and which of their models are about to be retired, or are; nothing when it is
+    off."""
+    if settings.hosted == "off":
+        return
+    try:
+        registry = Registry.read(own_hosted=settings.hosted_file)
+    except DarkroomError as error:
+        yield Check(name="Hosted models", ok=False, finding=error.info.message, remedy=error.info.remedy)
+        return
+    states = [Readiness(settings).state(provider) for provider in registry.providers]
+    ready = ", ".join(state.provider.name for state in states if state.ready)
+    finding = f"Providers that can be asked: {ready or 'none'}."
+    dated = [sentence for model in registry.hosted if (sentence := model.retires_soon())]
+    remedy = "" if ready else "A key is all that most need: `.env.example` names the variables."
+    ok = True if ready and not dated else None
+    yield Check(name="Hosted models", ok=ok, finding=" ".join([finding, *dated]), remedy=remedy)
 
 
 def _size(count: int) -> str:

@@ -112,6 +112,9 @@ def _from_recipe(recipe: Recipe) -> Restored:
         "vae": recipe.vae.name if recipe.vae else None,
         "upscale": recipe.upscale,
     }
+    fields = {name: value for name, value in fields.items() if name not in recipe.left_open}
+    if recipe.options:
+        fields["options"] = recipe.options
     if recipe.variation_seed is not None:
         fields |= {"variation_seed": recipe.variation_seed, "variation_strength": recipe.variation_strength}
     valid, notes = _checked(fields)

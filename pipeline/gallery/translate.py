@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.gallery.infotext import Infotext
-from pipeline.gallery.metadata import SAMPLERS, SCHEDULES
+from pipeline.gallery.metadata import HOSTED_SAMPLER, SAMPLERS, SCHEDULES
 from pipeline.request import MAX_LORAS, MAX_PROMPT_CHARACTERS
 
 _SAME = {
@@ -39,7 +39,7 @@ _OTHER_NAMES = {
 """What some programs call the sampling methods of `SAMPLERS`."""
 
 _WITHOUT_EFFECT = re.compile(
-    r"version|app|user|backend( engine)?|parser|pipeline|operations|performance|batch (size|pos)|"
+    r"version|app|user|provider|backend( engine)?|parser|pipeline|operations|performance|batch (size|pos)|"
     r"(raw |full )?(negative )?prompt|styles|template|negative template|model hash|vae hash|refiner hash|lora.*|"
     r"civitai (resources|metadata)|hashes|rng|module \d+|diffusion in low bits|emphasis|created by|metadata scheme",
     re.IGNORECASE,
@@ -89,6 +89,8 @@ class Translation:
 def translate(text: Infotext) -> Translation:
     """Everything in the text that a request can take up, and a sentence for everything else."""
     settings = {key.lower(): value for key, value in text.settings.items()}
+    if settings.get("sampler") == HOSTED_SAMPLER:  # beside it our texts name steps that there were none of
+        settings = {key: value for key, value in settings.items() if key not in {"steps", "sampler"}}
     found = Translation(model_name=settings.get("model", "")[:200], is_ours=settings.get("version") == "Darkroom")
     _prompts(text, found)
     found.fields |= {name: settings[key] for key, name in _SAME.items() if key in settings}

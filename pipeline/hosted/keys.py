@@ -18,14 +18,14 @@ HIDDEN = "[key]"
 
 def variable(name: str) -> str:
     """The value of a variable, without blanks around it; empty when it is not set. The environment wins."""
-    value = os.environ.get(name) or dotenv_values(ENV_FILE).get(name) or ""
-    return value.strip()
+    found = (os.environ.get(name), dotenv_values(ENV_FILE).get(name))
+    return next((value.strip() for value in found if value and value.strip()), "")
 
 
 def keys_of(provider: Provider) -> dict[str, str]:
     """The keys that a provider asks for, by the first name of each. Raises `KeyMissing`, which says what to set."""
     if absent := missing(provider):
-        remedy = f"Set {' and '.join(absent)} in the environment or in .env, and start the studio again."
+        remedy = f"Set {' and '.join(absent)} in .env, or in the environment and start the studio again."
         page = f" A key is made at {provider.key_url}." if provider.key_url else ""
         raise KeyMissing(f"{provider.name} asks for a key, and none is set.", remedy + page, field="model")
     return {names[0]: _first(names) for names in provider.keys}

@@ -17,6 +17,7 @@ from pipeline.models.registry import Registry
 from pipeline.request import parse_request
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.hosted.mill import Mill, add_records, install
 from tests.hosted.provider_server import ProviderServer, provider_server
 
 
@@ -46,6 +47,24 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def hosted_studio(make_settings: Callable[..., Settings]) -> Iterator[HostedStudio]:
     with HostedStudio(make_settings()) as studio:
+        yield studio
+
+
+@pytest.fixture
+def mill(monkeypatch: pytest.MonkeyPatch) -> Mill:
+    """The adapter of a provider of the tests' own."""
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def mill_settings(make_settings: Callable[..., Settings], mill: Mill) -> Settings:
+    """Settings of a studio that knows that provider."""
+    return add_records(make_settings())
+
+
+@pytest.fixture
+def mill_studio(mill_settings: Settings) -> Iterator[HostedStudio]:
+    with HostedStudio(mill_settings) as studio:
         yield studio
 
 
