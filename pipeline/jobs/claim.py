@@ -80,7 +80,8 @@ def is_held(settings: Settings) -> bool:
 
 
 def _lock(settings: Settings) -> FileLock:
-    return FileLock(settings.data_folder / "studio.lock")
+    """Not bound to a thread: whoever closes the studio gives it back."""
+    return FileLock(settings.data_folder / "studio.lock", thread_local=False)
 
 
 def _note(settings: Settings) -> Path:

@@ -29,7 +29,7 @@ provider = "mill"
 source = "wheel-1"
 summary = "Makes what it is told."
 tasks = ["text", "image", "inpaint"]
-size = { native = [64, 48], multiple = 1, min = 16, max = 4096 }
+size = { native = [96, 64], multiple = 1, min = 16, max = 4096 }
 prompt_characters = 1000
 images_per_call = 2
 options = { quality = { choices = ["low", "high"], default = "low", summary = "How fine." } }
