@@ -89,9 +89,7 @@ def test_only_what_is_left_is_ordered_in_runs_without_gaps(directly: Made, mill:
     assert asked == [(0, 1), (2, 2), (4, 1)]
 
 
-def test_transparency_reaches_the_gallery_and_the_hash_is_of_the_colours(
-    mill_studio: HostedStudio, mill: Mill
-) -> None:
+def test_transparency_reaches_the_gallery_and_the_hash_is_of_the_colours(mill_studio: HostedStudio, mill: Mill) -> None:
     mill.answers(files(picture(64, 48, (9, 9, 9, 128), "RGBA")))
     [image] = mill_studio.generate("a boat", model=MODEL)
     assert image.path is not None

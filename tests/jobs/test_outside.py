@@ -1,4 +1,4 @@
-"""Jobs for providers, beside those for the workers: when they begin, how they end, and that nothing paid for is lost."""
+"""Jobs for providers, beside those for the workers: when they begin, how they end, and that no picture is lost."""
 
 from __future__ import annotations
 
@@ -354,9 +354,11 @@ def test_a_studio_ends_although_a_provider_hangs_and_orders_nothing_twice(
     job = studio.submit(REQUEST)
     mill.called.acquire()
     studio.close()
-    with HostedStudio(settings, persistent=True) as again:
-        with pytest.raises(ProviderFailed, match="ended while The Mill was making this picture"):
-            again.job(job.id).result()
+    with (
+        HostedStudio(settings, persistent=True) as again,
+        pytest.raises(ProviderFailed, match="ended while The Mill was making this picture"),
+    ):
+        again.job(job.id).result()
     assert len(mill.calls) == 1
 
 
