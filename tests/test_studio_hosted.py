@@ -60,7 +60,7 @@ def test_an_estimate_stands_on_earlier_pictures_of_the_model(studio: Studio) -> 
 def test_what_only_a_checkpoint_has_is_refused_with_the_reason(studio: Studio, ask: Callable[[Studio], object]) -> None:
     with pytest.raises(InvalidRequest) as raised:
         ask(studio)
-    told = "Wheel is hosted: nothing of it is on this machine. Choose a model that runs here."
+    told = "Wheel is hosted: there is no checkpoint of it. Choose a model that runs here."
     assert (raised.value.info.sentence, raised.value.info.field) == (told, "model")
 
 

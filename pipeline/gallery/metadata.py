@@ -131,7 +131,7 @@ def _hosted_settings(recipe: Recipe, used: HostedUse) -> dict[str, object]:
     """What is known of a picture that a provider made. Steps and sampler are there because readers find the line by
     them; a seed of -1, which draws one, says that none was sent."""
     return {
-        "Steps": 0,
+        "Steps": recipe.num_inference_steps,
         "Sampler": HOSTED_SAMPLER,
         "Seed": recipe.seed if used.seeded else -1,
         "Size": f"{recipe.width}x{recipe.height}",

@@ -48,6 +48,7 @@ _WITHOUT_EFFECT = re.compile(
 
 _IDLE = frozenset({"", "none", "automatic", "false", "0", "0.0", "disable", "disabled", "default", "0x0", "-1x-1"})
 """Values with which any setting does nothing."""
+_OF_NOBODY = frozenset({("sampler", HOSTED_SAMPLER), ("steps", "0")})
 _IDLE_PAIRS = frozenset({("clip skip", "1"), ("clip skip", "1.0"), ("eta", "1.0"), ("eta", "1")})
 
 _LOST = (
@@ -89,8 +90,8 @@ class Translation:
 def translate(text: Infotext) -> Translation:
     """Everything in the text that a request can take up, and a sentence for everything else."""
     settings = {key.lower(): value for key, value in text.settings.items()}
-    if settings.get("sampler") == HOSTED_SAMPLER:  # beside it our texts name steps that there were none of
-        settings = {key: value for key, value in settings.items() if key not in {"steps", "sampler"}}
+    if settings.get("sampler") == HOSTED_SAMPLER:  # no method, and beside it steps may be 0, which is not known
+        settings = {key: value for key, value in settings.items() if (key, value) not in _OF_NOBODY}
     found = Translation(model_name=settings.get("model", "")[:200], is_ours=settings.get("version") == "Darkroom")
     _prompts(text, found)
     found.fields |= {name: settings[key] for key, name in _SAME.items() if key in settings}

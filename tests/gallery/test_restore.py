@@ -460,6 +460,12 @@ def test_of_a_hosted_picture_all_comes_back_that_its_model_has():
     assert not gone & found.fields.keys()
 
 
+def test_steps_and_guidance_that_were_asked_of_a_provider_come_back():
+    told = hosted_fields() | {"num_inference_steps": 12, "guidance_scale": 3.5}
+    fields = read_settings(encode_png(make_picture(**told), ORIGIN)).fields
+    assert (fields["num_inference_steps"], fields["guidance_scale"]) == (12, 3.5)
+
+
 def test_a_seed_that_was_sent_to_a_provider_comes_back():
     found = read_settings(encode_png(make_picture(**hosted_fields(seeded=True)), ORIGIN))
     assert found.fields["seed"] == 42

@@ -326,7 +326,7 @@ def test_a_hosted_model_is_found_by_its_id_and_by_short_forms(name: str) -> None
 
 
 def test_who_asks_for_a_checkpoint_is_told_that_it_is_hosted() -> None:
-    with pytest.raises(InvalidRequest, match="GPT Image 2 is hosted: nothing of it is on this machine"):
+    with pytest.raises(InvalidRequest, match="GPT Image 2 is hosted: there is no checkpoint of it"):
         SHIPPED.find("gpt-image-2")
 
 
