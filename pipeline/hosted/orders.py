@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import groupby
 from time import perf_counter
-from typing import cast
+from typing import NoReturn, cast
 
 from pipeline.errors import DarkroomError, DependencyMissing, ProviderFailed
 from pipeline.events import Asked, Event, Picture, Warned
@@ -25,6 +25,7 @@ from pipeline.hosted.ready import INSTALL
 from pipeline.hosted.receipts import Arrived, Begun, Receipts
 from pipeline.models.hosted import Provider
 from pipeline.pictures.store import InputStore
+from pipeline.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,23 @@ class Orders:
         arrivals = self._ordered(order, begun)
         made = partial(draft, order.part(begun), seconds=perf_counter() - started, versions=versions)
         came = [(number, order.index(begun, number), arrival) for number, arrival in enumerate(arrivals)]
-        new = [one for one in came if one[1] in wanted or one[0] >= begun.count]
-        for _, index, arrival in new:
-            self._receipts.keep(order.job_id, index, arrival.data)
-        kept = [Arrived(order.job_id, index, made(arrival, number), arrival.data) for number, index, arrival in new]
-        for one in kept:
-            self._receipts.note(one)
+        kept = self._kept(order, [one for one in came if one[1] in wanted or one[0] >= begun.count], made)
         self._receipts.end(begun)
         if len(arrivals) != begun.count:
             told = f"Ordered from {order.whole.provider.name}: {begun.count} pictures. Sent: {len(arrivals)}."
             order.emit(Warned(message=told))
         yield from self._developed(kept)
+
+    def _kept(
+        self, order: Order, came: Sequence[tuple[int, int, Arrival]], made: Callable[[Arrival, int], Recipe]
+    ) -> list[Arrived]:
+        """What has come, on the disk: all files first, then how each was made."""
+        for _, index, arrival in came:
+            self._receipts.keep(order.job_id, index, arrival.data)
+        kept = [Arrived(order.job_id, index, made(arrival, number), arrival.data) for number, index, arrival in came]
+        for one in kept:
+            self._receipts.note(one)
+        return kept
 
     def _ordered(self, order: Order, begun: Begun) -> list[Arrival]:
         """What a provider sends: one picture at least. Nothing is left on record of a call that came to nothing."""
@@ -107,18 +114,15 @@ class Orders:
         asked = Asked(provider=call.provider.name, image_index=begun.index, count=begun.count)
         order.emit(asked)
         self._receipts.begin(begun)
+        watch = Watch(order.emit, order.stop, self._noting(begun), asked)
         try:
-            sent = adapter.make(self._with_pictures(call), Watch(order.emit, order.stop, self._noting(begun), asked))
+            return adapter.make(self._with_pictures(call), watch) or _nothing(call)
         except (DarkroomError, Stopped):
             self._receipts.end(begun)
             raise
         except Exception as error:
             self._receipts.end(begun)
             raise refusals.failed(call, error) from error
-        if not sent:
-            self._receipts.end(begun)
-            raise refusals.malformed(call, "no picture")
-        return sent
 
     def _noting(self, begun: Begun) -> Callable[[str], None]:
         return lambda task: self._receipts.begin(begun.model_copy(update={"task": task}))
@@ -149,6 +153,10 @@ def _adapter(provider: Provider) -> Adapter:
     except ImportError as error:
         message = f"What speaks with {provider.name} cannot be loaded: {error}."
         raise DependencyMissing(message, f"Run `{INSTALL}`, and start the studio again.", field="model") from error
+
+
+def _nothing(call: Call) -> NoReturn:
+    raise refusals.malformed(call, "no picture")
 
 
 def _batches(job_id: str, indices: Sequence[int], most: int) -> Iterator[Begun]:

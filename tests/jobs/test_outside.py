@@ -164,6 +164,7 @@ def test_a_job_tells_that_it_is_asked_for_then_each_picture_then_its_end(studio:
     asked = next(event for event in events if isinstance(event, Asked))
     assert (asked.provider, asked.image_index, asked.count, asked.attempt) == ("The Mill", 0, 2, 1)
     assert (job.state.status, job.state.progress.provider) == ("running", "The Mill")
+    assert "provider='The Mill'" in repr(job.state)
     held.let_go()
     assert [event.type for event in events] == ["saved", "saved", "finished"]
 
