@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,6 +24,7 @@ from pipeline.models import hardware
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
 from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport, Hardware
+from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import ROOT, Registry
 from pipeline.settings import Settings
 
@@ -243,8 +244,8 @@ def _default_model(settings: Settings, report: EngineReport | None) -> Check:
 
 
 def _hosted(settings: Settings) -> Iterator[Check]:
-    """Which providers can be asked, and which of their models are about to be retired, or are; nothing when it is
-    off."""
+    """Which providers can be asked, and which of their models are retired or will be soon; nothing when hosted models
+    are off."""
     if settings.hosted == "off":
         return
     try:
@@ -252,13 +253,18 @@ def _hosted(settings: Settings) -> Iterator[Check]:
     except DarkroomError as error:
         yield Check(name="Hosted models", ok=False, finding=error.info.message, remedy=error.info.remedy)
         return
-    states = [Readiness(settings).state(provider) for provider in registry.providers]
-    ready = ", ".join(state.provider.name for state in states if state.ready)
-    finding = f"Providers that can be asked: {ready or 'none'}."
-    dated = [sentence for model in registry.hosted if (sentence := model.retires_soon())]
+    readiness = Readiness(settings)
+    ready = ", ".join(one.name for one in registry.providers if readiness.state(one).ready)
     remedy = "" if ready else "A key is all that most need: `.env.example` names the variables."
-    ok = True if ready and not dated else None
-    yield Check(name="Hosted models", ok=ok, finding=" ".join([finding, *dated]), remedy=remedy)
+    soon = [model.retires_soon() for model in registry.hosted if not model.is_retired()]
+    told = [f"Providers that can be asked: {ready or 'none'}.", *_retired(registry.hosted), *filter(None, soon)]
+    ok = True if ready and not any(soon) else None
+    yield Check(name="Hosted models", ok=ok, finding=" ".join(told), remedy=remedy)
+
+
+def _retired(models: Sequence[HostedModel]) -> list[str]:
+    names = ", ".join(model.name for model in models if model.is_retired())
+    return [f"Retired: {names}."] if names else []
 
 
 def _size(count: int) -> str:

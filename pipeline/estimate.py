@@ -95,11 +95,8 @@ def estimate_hosted(
 ) -> Estimate:
     """What `request` takes at a provider, by earlier pictures of the model: the recipe of each tells how long its call
     took. Those with the same options, then those of the same size, count alone where there are some."""
-    alike, size, options = (
-        [one for one in recipes if one.hosted is not None],
-        model.asked_size(request),
-        model.chosen(request),
-    )
+    size, options = model.asked_size(request), model.chosen(request)
+    alike = [one for one in recipes if one.hosted is not None]
     alike = [one for one in alike if one.options == options] or alike
     alike = [one for one in alike if (one.work_size or (one.width, one.height)) == size] or alike
     calls = math.ceil(request.num_images / model.images_per_call)

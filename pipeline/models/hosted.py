@@ -160,17 +160,20 @@ class HostedModel(_Data):
 
     def check_offered(self, today: date | None = None) -> None:
         """Raise `ModelRetired` when the provider has ended it."""
-        today = today or datetime.now(UTC).date()
-        if self.retires is not None and today >= self.retires:
+        if self.retires is not None and self.is_retired(today):
             remedy = f"Choose {self.replacement} instead." if self.replacement else "Choose another model."
             raise ModelRetired(f"{self.name} was retired on {_written(self.retires)}.", remedy, field="model")
+
+    def is_retired(self, today: date | None = None) -> bool:
+        """Whether the provider has ended it."""
+        return self.retires is not None and (today or datetime.now(UTC).date()) >= self.retires
 
     def retires_soon(self, today: date | None = None) -> str:
         """A sentence about its retirement when that is near or past; empty otherwise."""
         today = today or datetime.now(UTC).date()
         if self.retires is None or (self.retires - today).days > SOON:
             return ""
-        verb = "was" if today >= self.retires else "is"
+        verb = "was" if self.is_retired(today) else "is"
         instead = f" Use {self.replacement} instead." if self.replacement else ""
         return f"{self.name} {verb} retired on {_written(self.retires)}.{instead}"
 
