@@ -29,7 +29,7 @@ def to_make(recipe: Recipe, has: Callable[[str], bool]) -> tuple[Recipe, ...]:
     pictures are kept.
 
     Raises `NotFound` when one of them needs a picture that is not kept, and of which nothing tells how it was made, or
-    that a provider made: a picture that would be charged for is not ordered unasked.
+    that a provider made: a picture that may be charged for is not ordered unasked.
     """
     wanted = [recipe]
     while (first := wanted[0]).image is not None and not has(first.image):

@@ -60,7 +60,7 @@ def elsewhere(file: Verdict, used: HostedUse) -> Rerun:
     if used.seeded:
         why = (
             f"Whether {used.provider} makes the same picture from the same seed is not to be told from here, "
-            "and to try would be one more order that is charged for."
+            "and to try would be one more order, which may be charged for."
         )
     return Rerun(state="impossible", sentence=f"It is not made again. {why}", file=file)
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from pipeline.hosted.call import Arrival, Call, Watch
+from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 from tests.hosted.provider_server import picture
 
 MODEL = "mill/wheel"
+REQUEST = GenerationRequest(prompt="a boat", model=MODEL, seed=7, num_images=5)
 RECORDS = """
 [[provider]]
 id = "mill"

@@ -69,7 +69,7 @@ def test_pixels_that_a_changed_recipe_does_not_describe_are_near_and_not_identic
 
 @pytest.mark.parametrize(
     ("seeded", "said"),
-    [(False, "takes no seed for it, so nothing makes"), (True, "one more order that is charged for")],
+    [(False, "takes no seed for it, so nothing makes"), (True, "one more order, which may be charged for")],
 )
 def test_what_a_provider_made_is_not_made_again_and_why_is_said(seeded: bool, said: str) -> None:
     used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1", seeded=seeded)
