@@ -52,16 +52,12 @@ class Readiness:
         """Whether hosted models may be used at all."""
         return self._settings.hosted == "on"
 
-    def check_on(self, who: str) -> None:
-        """Raise `InvalidRequest` when hosted models are off; `who` begins the sentence, such as `Servers are`."""
-        if not self.on:
-            message = f"{who} not asked: hosted models are off here (DARKROOM_HOSTED=off)."
-            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
-
     def check(self, provider: Provider) -> None:
         """Raise what speaks against asking a provider: `InvalidRequest` when hosted models are off, `KeyMissing`, and
         `DependencyMissing`."""
-        self.check_on(f"{provider.name} is")
+        if not self.on:
+            message = f"{provider.name} is not asked: hosted models are off here (DARKROOM_HOSTED=off)."
+            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
         keys.keys_of(provider)
         needed = {"tenacity": "tenacity"} | provider.packages
         if absent := [package for package, module in needed.items() if not _is_here(module)]:
