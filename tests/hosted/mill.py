@@ -110,11 +110,12 @@ class Held:
     def __init__(self, answer: Answer = as_ordered, task: str = "") -> None:
         """`task` is what the provider calls the order."""
         self._answer, self._task = answer, task
-        self._let_go = threading.Event()
+        self.begun, self._let_go = threading.Event(), threading.Event()
 
     def __call__(self, call: Call, watch: Watch) -> list[Arrival]:
         if self._task:
             watch.task(self._task)
+        self.begun.set()
         self._let_go.wait()
         return self._answer(call, watch)
 

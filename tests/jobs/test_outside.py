@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -57,6 +57,18 @@ def held(mill: Mill) -> Iterator[Held]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A studio that waits for nothing when it ends."""
     monkeypatch.setattr(outside, "PATIENCE", 0.0)
+
+
+@contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Meanwhile the disk takes no picture."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_picture", refuse)
+        yield
 
 
 def end_of(job: Job) -> Event:
@@ -257,15 +269,11 @@ def test_a_cancelled_job_makes_room_for_the_next(studio: Studio, mill: Mill) -> 
 # -- a disk that is full ----------------------------------------------------------------------------------------
 
 
-def test_a_picture_that_the_disk_refuses_is_kept_twice_and_saved_with_the_next(
+def test_a_picture_that_the_disk_refuses_is_kept_twice_and_saved_at_the_next_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> Path:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with HostedStudio(settings, persistent=True) as studio:
-        with monkeypatch.context() as full:
-            full.setattr(files, "write_picture", refuse)
+        with full_disk(monkeypatch):
             [image] = (job := studio.submit(REQUEST)).result()
         assert image.path is None
         assert "kept in memory" in image.unsaved
@@ -280,12 +288,8 @@ def test_a_picture_that_the_disk_refuses_is_kept_twice_and_saved_with_the_next(
 
 
 def test_what_was_saved_in_the_end_is_not_saved_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> Path:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with HostedStudio(settings, persistent=True) as studio:
-        with monkeypatch.context() as full:
-            full.setattr(files, "write_picture", refuse)
+        with full_disk(monkeypatch):
             job = studio.submit(REQUEST)
             job.result()
         assert len(studio.gallery.retry_unsaved()) == 1
@@ -297,12 +301,8 @@ def test_what_was_saved_in_the_end_is_not_saved_again(settings: Settings, monkey
 def test_a_studio_beside_another_leaves_alone_what_that_one_is_about_to_save(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> Path:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with HostedStudio(settings, persistent=True) as studio:
-        with monkeypatch.context() as full:
-            full.setattr(files, "write_picture", refuse)
+        with full_disk(monkeypatch):
             job = studio.submit(REQUEST)
             job.result()
         with HostedStudio(settings) as beside:
@@ -370,11 +370,7 @@ def test_an_order_that_the_provider_knows_is_taken_up_at_the_next_start(
     mill.answers(hanging, as_ordered)
     studio = HostedStudio(settings, persistent=True)
     job = studio.submit(REQUEST)
-    mill.called.acquire()
-    noted = threading.Event()
-    path = settings.data_folder / "hosted" / f"{job.id}-0.call"
-    while "t-1" not in path.read_text():
-        noted.wait(0.01)
+    hanging.begun.wait()
     studio.close()
     with HostedStudio(settings, persistent=True) as again:
         assert len(again.job(job.id).result()) == 1
