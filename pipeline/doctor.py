@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import DarkroomError
+from pipeline.hosted.ready import Readiness
 from pipeline.models import hardware
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
 from pipeline.models.files import hub
 from pipeline.models.hardware import EngineReport, Hardware
+from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import ROOT, Registry
 from pipeline.settings import Settings
 
@@ -59,6 +61,7 @@ def run(settings: Settings, report: EngineReport | None = None) -> list[Check]:
         _access(settings),
         _demo(settings),
         _default_model(settings, report),
+        *_hosted(settings),
     ]
 
 
@@ -232,11 +235,36 @@ def _whole(weights: Path) -> bool:
 def _default_model(settings: Settings, report: EngineReport | None) -> Check:
     try:
         found = report.hardware if report else hardware.detect()
-        choice = choose_default(Registry.read(settings.models_file, settings.weights), found, settings.model)
+        registry = Registry.read(settings.models_file, settings.weights, settings.hosted_file)
+        choice = choose_default(registry, found, settings.model)
     except DarkroomError as error:
         return Check(name="Default model", ok=False, finding=error.info.message, remedy=error.info.remedy)
     ok = None if choice.remedy else True
     return Check(name="Default model", ok=ok, finding=choice.reason, remedy=choice.remedy)
+
+
+def _hosted(settings: Settings) -> Iterator[Check]:
+    """Which providers can be asked, and which of their models are retired or will be soon; nothing when hosted models
+    are off."""
+    if settings.hosted == "off":
+        return
+    try:
+        registry = Registry.read(own_hosted=settings.hosted_file)
+    except DarkroomError as error:
+        yield Check(name="Hosted models", ok=False, finding=error.info.message, remedy=error.info.remedy)
+        return
+    readiness = Readiness(settings)
+    ready = ", ".join(one.name for one in registry.providers if readiness.state(one).ready)
+    remedy = "" if ready else "A key is all that most need: `.env.example` names the variables."
+    soon = [model.retires_soon() for model in registry.hosted if not model.is_retired()]
+    told = [f"Providers that can be asked: {ready or 'none'}.", *_retired(registry.hosted), *filter(None, soon)]
+    ok = True if ready and not any(soon) else None
+    yield Check(name="Hosted models", ok=ok, finding=" ".join(told), remedy=remedy)
+
+
+def _retired(models: Sequence[HostedModel]) -> list[str]:
+    names = ", ".join(model.name for model in models if model.is_retired())
+    return [f"Retired: {names}."] if names else []
 
 
 def _size(count: int) -> str:

@@ -6,12 +6,14 @@ An estimate is worth as much as what it stands on, so it says that too, and says
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.models.extent import drawn_size, step_pixels
+from pipeline.models.hosted import HostedModel
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.recipe import Recipe
@@ -19,6 +21,8 @@ from pipeline.request import GenerationRequest
 
 ENOUGH = 3
 """So many pictures made in a like way are better to judge by than more that were made otherwise."""
+
+_UNKNOWN = "not known before the first picture"
 
 
 class Estimate(BaseModel):
@@ -31,7 +35,8 @@ class Estimate(BaseModel):
     waits: float | None
     """Seconds until it begins; 0 when nothing is before it, None when that is not known."""
     memory_bytes: int | None
-    """At most on the device that computes, by the plan; None where the size of the model is not known."""
+    """At most on the device that computes, by the plan; None where the size of the model is not known, and for a hosted
+    one."""
     basis: str
     """Where `seconds` comes from, as part of a sentence."""
 
@@ -81,7 +86,25 @@ def estimate(
         seconds=None if each is None else each * request.num_images + (load or 0.0),
         waits=waits,
         memory_bytes=plan.peak_device_bytes if plan and plan.components else None,
-        basis=_basis(len(pace), load is None) if each is not None else "not known before the first picture",
+        basis=_basis(len(pace), load is None) if each is not None else _UNKNOWN,
+    )
+
+
+def estimate_hosted(
+    request: GenerationRequest, model: HostedModel, recipes: Iterable[Recipe], waits: float | None
+) -> Estimate:
+    """What `request` takes at a provider, by earlier pictures of the model: the recipe of each tells how long its call
+    took. Those with the same options, then those of the same size, count alone where there are some."""
+    size, options = model.asked_size(request), model.chosen(request)
+    alike = [one for one in recipes if one.hosted is not None]
+    alike = [one for one in alike if one.options == options] or alike
+    alike = [one for one in alike if (one.work_size or (one.width, one.height)) == size] or alike
+    calls = math.ceil(request.num_images / model.images_per_call)
+    return Estimate(
+        seconds=median(one.seconds for one in alike) * calls if alike else None,
+        waits=waits,
+        memory_bytes=None,
+        basis=_basis(len(alike), without_loading=False) if alike else _UNKNOWN,
     )
 
 

@@ -162,7 +162,8 @@ class SavedImage(BaseModel):
         return self.recipe.seed
 
     def open(self) -> Image.Image:
-        """The picture as a Pillow image (mode RGB). Raises `FileNotFoundError` if it was moved or never saved."""
+        """The picture as a Pillow image: RGB, or RGBA where parts of it are transparent. Raises `FileNotFoundError` if
+        it was moved or never saved."""
         from PIL import Image
 
         if self.path is None:

@@ -6,15 +6,17 @@ from collections.abc import Callable
 
 from pipeline.door import stages
 from pipeline.errors import DarkroomError
-from pipeline.estimate import Estimate, Pace, estimate, in_all, total, waiting_seconds
+from pipeline.estimate import Estimate, Pace, estimate, estimate_hosted, in_all, total, waiting_seconds
 from pipeline.gallery import Gallery
 from pipeline.gallery.query import ImageQuery
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.state import Progress
 from pipeline.jobs.store import JobRow
 from pipeline.models.hardware import Hardware
+from pipeline.models.hosted import HostedModel
 from pipeline.models.library import Library
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
+from pipeline.recipe import Recipe
 from pipeline.request import GenerationRequest
 
 REMEMBERED = 20
@@ -29,9 +31,15 @@ class Forecast:
     ) -> None:
         self._models, self._gallery, self._dispatcher, self._machine = models, gallery, dispatcher, machine
 
-    def of(self, request: GenerationRequest, first: ModelRecord, client: str) -> Estimate:
+    def of(self, request: GenerationRequest, first: Model, client: str) -> Estimate:
         """How long `request`, whose first model is `first`, would take if `client` queued it now, and the memory that
         it needs. Raises `UnknownModel`, and `InvalidRequest` for what this device cannot do."""
+        if isinstance(first, HostedModel):
+            waits = 0.0 if self._dispatcher.has_room(first.provider) else None
+            return estimate_hosted(request, first, self._last(first.id), waits)
+        return self._of_checkpoints(request, first, client)
+
+    def _of_checkpoints(self, request: GenerationRequest, first: ModelRecord, client: str) -> Estimate:
         waits, before, found = self._waits(client, first.id), "", list[Estimate]()
         for stage, record in stages(request, first, self._models.find):
             plan = self._models.plan(record, stage, self._machine())
@@ -42,8 +50,11 @@ class Forecast:
 
     def _pace(self, record: ModelRecord, device: str) -> Pace:
         """How fast a model is on a device, by the last pictures that it made."""
-        found = self._gallery.search(ImageQuery(model=record.id), limit=REMEMBERED)
-        return Pace((image.recipe for image in found.images), record.id, device)
+        return Pace(self._last(record.id), record.id, device)
+
+    def _last(self, model: str) -> list[Recipe]:
+        """The recipes of the last pictures that a model made."""
+        return [image.recipe for image in self._gallery.search(ImageQuery(model=model), limit=REMEMBERED).images]
 
     def _waits(self, client: str, model: str) -> float | None:
         """Seconds until a job that `client` queued now would begin; None when that is not known."""

@@ -26,7 +26,7 @@ from pipeline.forecast import Forecast
 from pipeline.gallery import Gallery, lineage
 from pipeline.hosted.hosted import Hosted
 from pipeline.inputs import InputId, Selection, size_of
-from pipeline.jobs.claim import claim
+from pipeline.jobs.claim import claim, is_held
 from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.job import Job
 from pipeline.jobs.log import JobLog, LogLine
@@ -65,7 +65,8 @@ class Studio:
         """A studio with its own private queue, or, when `persistent`, the one that runs the folder's stored queue.
 
         Raises `FolderInUse` when another persistent studio runs there, `OutputUnwritable` when the outputs folder
-        cannot be made, `BadSettings`, and `UnknownModel` when `DARKROOM_MODEL` names none.
+        cannot be made, `BadSettings`, also when `DARKROOM_MODEL` names a hosted model, and `UnknownModel` when it names
+        none.
         """
         self.settings = settings or read_settings()
         self.models = Library(self.settings)
@@ -102,7 +103,7 @@ class Studio:
         """Start the workers; returns at once. Submitting does it too."""
         if not self._started:
             self._started = True
-            self._dispatcher.start()
+            self._dispatcher.start(recover=self._claim is not None or not is_held(self.settings))
             if self._claim is not None:
                 self.comparisons.take_up()
                 # Jobs first: one that ends meanwhile is found among the pictures.
@@ -305,7 +306,7 @@ class Studio:
         Raises `UnknownModel`, `NotFound` for an unknown ControlNet, and `InvalidRequest` for what this device
         cannot do.
         """
-        return self.models.plan(self._record(request), request, self._hardware)
+        return self.models.plan(self.record(request.model), request, self._hardware)
 
     def estimate(self, request: GenerationRequest, *, client: str = "python") -> Estimate:
         """How long `request` would take if `client` queued it now, and the memory that it needs.
@@ -313,7 +314,7 @@ class Studio:
         Raises `UnknownModel`, `NotFound` for an unknown ControlNet, and `InvalidRequest` for what this device
         cannot do.
         """
-        return self._forecast.of(request, self._record(request), client)
+        return self._forecast.of(request, self.model(request.model), client)
 
     def count_tokens(self, model: str, text: str) -> TokenCount:
         """How much of what the model reads a prompt takes. Raises `UnknownModel`."""
@@ -325,9 +326,6 @@ class Studio:
         return run_checks(self.settings, report)
 
     # -- inside -------------------------------------------------------------------------------------------------
-
-    def _record(self, request: GenerationRequest) -> ModelRecord:
-        return self.record(request.model)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

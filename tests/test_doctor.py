@@ -1,16 +1,20 @@
 """Checks against real folders and files; the NVIDIA driver is played by a script with its tool's name."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipeline import doctor
+from pipeline.hosted import keys
 from pipeline.models import hardware
 from pipeline.models.hardware import Device, EngineReport, Hardware, cpu
+from pipeline.models.registry import Registry
 from pipeline.settings import Settings
 
 TWO_GPUS = "0, NVIDIA GeForce RTX 4090, 24564, 24000\n1, NVIDIA GeForce RTX 4070, 12282, 12000\n"
@@ -19,6 +23,16 @@ TWO_GPUS = "0, NVIDIA GeForce RTX 4090, 24564, 24000\n1, NVIDIA GeForce RTX 4070
 @pytest.fixture
 def settings(tmp_path):
     return Settings(_env_file=None, outputs=tmp_path / "outputs", cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def no_providers(tmp_path, monkeypatch):
+    """No provider but those of one's own, and no key of the machine that runs the tests."""
+    monkeypatch.setattr(keys, "ENV_FILE", tmp_path / ".env")
+    for one in Registry.read().providers:
+        for name in (one.base_url_variable, *(name for names in one.keys for name in names)):
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MILL_KEY", "")
 
 
 @pytest.fixture
@@ -216,3 +230,76 @@ def test_the_default_model_comes_with_its_reason(settings):
     check = found(settings.model_copy(update={"model": "demo"}), "Default model")
     assert check.ok
     assert check.finding == "Darkroom demo, because DARKROOM_MODEL asks for it."
+
+
+HOSTED = """
+[[provider]]
+id = "mill"
+name = "The Mill"
+adapter = "mill"
+base_url = "https://mill.invalid/v1"
+{keys}
+
+[[model]]
+id = "mill/wheel"
+name = "Wheel"
+provider = "mill"
+source = "wheel-1"
+summary = "Makes what it is told."
+size = {{ native = [64, 48], multiple = 1, min = 16, max = 4096 }}
+prompt_characters = 1000
+{dates}
+"""
+
+
+def write_hosted(settings: Settings, keys: str = "", dates: str = "") -> None:
+    settings.hosted_file.parent.mkdir(parents=True)
+    settings.hosted_file.write_text(HOSTED.format(keys=keys, dates=dates))
+
+
+def test_providers_that_can_be_asked_are_named(settings, no_providers):
+    write_hosted(settings)
+    check = found(settings, "Hosted models")
+    assert check.finding.startswith("Providers that can be asked: The Mill.")
+    assert check.remedy == ""
+
+
+def test_without_any_key_it_is_said_what_is_missing(settings, no_providers):
+    write_hosted(settings, keys='keys = [["MILL_KEY"]]')
+    check = found(settings, "Hosted models")
+    assert check.ok is None
+    assert check.finding.startswith("Providers that can be asked: none.")
+    assert ".env.example" in check.remedy
+
+
+@pytest.mark.parametrize("days", [1, 59])
+def test_a_model_that_is_retired_soon_is_said_with_what_to_use_instead(settings, no_providers, days):
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    write_hosted(settings, dates=f'retires = {day}\nreplacement = "mill/wind"')
+    check = found(settings, "Hosted models")
+    assert check.ok is None
+    assert f"Wheel is retired on {day.day} {day:%B %Y}. Use mill/wind instead." in check.finding
+
+
+def test_models_that_are_retired_are_named(settings, no_providers):
+    write_hosted(settings, dates="retires = 2026-01-31")
+    assert re.search(r"Retired: (.*, )?Wheel\.", found(settings, "Hosted models").finding)
+
+
+def test_records_of_hosted_models_that_cannot_be_read_are_named(settings):
+    settings.hosted_file.parent.mkdir(parents=True)
+    settings.hosted_file.write_text("[[model]]\nid = 5\n")
+    check = found(settings, "Hosted models")
+    assert check.ok is False
+    assert str(settings.hosted_file) in check.finding
+
+
+def test_switched_off_nothing_is_said_of_hosted_models(settings):
+    off = settings.model_copy(update={"hosted": "off"})
+    assert "Hosted models" not in [check.name for check in doctor.run(off)]
+
+
+def test_a_hosted_model_as_the_default_is_a_finding(settings):
+    check = found(settings.model_copy(update={"model": "gpt-image-2"}), "Default model")
+    assert check.ok is False
+    assert "GPT Image 2 is hosted" in check.finding

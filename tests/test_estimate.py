@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.estimate import Pace, estimate, waiting_seconds
+from pipeline.estimate import Pace, estimate, estimate_hosted, waiting_seconds
 from pipeline.inputs import Margins, Upscale
 from pipeline.models.hardware import Hardware, cpu
+from pipeline.models.hosted import HostedModel
 from pipeline.models.planning.ladder import Case
 from pipeline.models.planning.plan import Plan, plan
 from pipeline.models.registry import ModelRecord, Registry
-from pipeline.recipe import Recipe
+from pipeline.recipe import HostedUse, Recipe
 from pipeline.request import GenerationRequest
 from tests.gallery.pictures import make_recipe
 
@@ -158,3 +159,56 @@ def test_one_waits_for_the_first_worker_that_is_free(
     busy: list[float | None], before: list[float | None], expected: float | None
 ) -> None:
     assert waiting_seconds(busy, before) == expected
+
+
+MODEL = HostedModel(
+    id="mill/wheel",
+    name="Wheel",
+    provider="mill",
+    source="wheel-1",
+    summary="",
+    size={"native": (64, 48), "multiple": 1, "min": 16, "max": 4096},
+    prompt_characters=1000,
+    images_per_call=2,
+    options={"quality": {"choices": ("low", "high"), "default": "low", "summary": ""}},
+)
+
+
+def came(count: int = 1, **changes: Any) -> list[Recipe]:
+    """Pictures that a provider made, just as it would by itself, in calls of ten seconds."""
+    used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1")
+    usual = {"model": "mill/wheel", "num_inference_steps": 0, "guidance_scale": 0.0, "width": 64, "height": 48}
+    named = {"hosted": used, "options": {"quality": "low"}, "seconds": 10.0, "device": "The Mill (mill.invalid)"}
+    return [make_recipe(**usual | named | changes) for _ in range(count)]
+
+
+def hosted_seconds(recipes: list[Recipe], **changes: Any) -> float | None:
+    return estimate_hosted(GenerationRequest(prompt="a boat", **changes), MODEL, recipes, 0.0).seconds
+
+
+def test_a_hosted_model_takes_as_long_as_its_calls_took() -> None:
+    assert hosted_seconds(came(3)) == 10
+    assert hosted_seconds(came(3), num_images=5) == 30, "in three calls"
+    assert hosted_seconds([*came(2), *came(1, seconds=900.0)]) == 10
+
+
+def test_calls_with_the_same_options_then_of_the_same_size_count_alone_where_there_are_some() -> None:
+    fine = came(1, options={"quality": "high"}, seconds=60.0)
+    large = came(1, width=640, height=480, seconds=25.0)
+    small_as_shape = came(1, width=60, height=44, work_size=(64, 48), seconds=11.0)
+    assert hosted_seconds([*came(5), *fine], options={"quality": "high"}) == 60
+    assert hosted_seconds([*came(5), *large], width=640, height=480) == 25
+    assert hosted_seconds([*large, *small_as_shape]) == 11
+    assert hosted_seconds(large) == 25
+
+
+def test_the_estimate_of_a_hosted_model_says_what_it_stands_on() -> None:
+    request = GenerationRequest(prompt="a boat")
+    found = estimate_hosted(request, MODEL, came(1), 0.0)
+    assert (found.waits, found.memory_bytes, found.basis) == (0, None, "from 1 earlier picture with this model here")
+    unknown = estimate_hosted(request, MODEL, made(3), None)
+    assert (unknown.seconds, unknown.waits, unknown.basis) == (None, None, "not known before the first picture")
+
+
+def test_pictures_of_providers_say_nothing_about_this_machine(record: ModelRecord) -> None:
+    assert seconds(record, [*made(3), *came(9, model="demo", seconds=900.0)]) == pytest.approx(10)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.inputs import size_of
-from pipeline.recipe import Recipe
+from pipeline.recipe import HostedUse, Recipe
 from pipeline.request import GenerationRequest, parse_request
 from tests.gallery.pictures import make_recipe
 
@@ -111,6 +111,18 @@ def test_a_recipe_makes_the_same_request_again_at_the_size_that_was_asked_of_the
     again = Recipe.from_json(recipe.model_dump_json()).to_request()
     assert {name: getattr(again, name) for name in brought} == {name: getattr(request, name) for name in brought}
     assert (again.width, again.height, again.controls) == (512, 256, request.controls)
+
+
+@pytest.mark.parametrize(("seeded", "seed"), [(True, 42), (False, -1)])
+def test_what_a_provider_made_is_asked_for_again_with_all_that_its_model_has(seeded: bool, seed: int) -> None:
+    used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1", seeded=seeded)
+    unknown = {"num_inference_steps": 0, "guidance_scale": 0.0, "scheduler": ""}
+    brought = {"image": PICTURE, "mask": MASK, "options": {"quality": "high"}}
+    recipe = make_recipe(model="mill/wheel", hosted=used, work_size=(64, 64), **unknown, **brought)
+    again = Recipe.from_json(recipe.model_dump_json()).to_request()
+    told = again.model_dump(exclude_defaults=True)
+    plain = {"prompt": recipe.prompt, "negative_prompt": "fog", "model": "mill/wheel", "width": 64, "height": 64}
+    assert told == plain | brought | ({"seed": seed} if seeded else {})
 
 
 def test_a_recipe_holds_how_the_picture_before_it_was_made() -> None:

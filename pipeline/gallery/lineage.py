@@ -28,12 +28,19 @@ def to_make(recipe: Recipe, has: Callable[[str], bool]) -> tuple[Recipe, ...]:
     """The recipes whose pictures must be made so that the one of `recipe` can be, that one last. `has` tells which
     pictures are kept.
 
-    Raises `NotFound` when one of them needs a picture that is not kept, and of which nothing tells how it was made.
+    Raises `NotFound` when one of them needs a picture that is not kept, and of which nothing tells how it was made, or
+    that a provider made: a picture that may be charged for is not ordered unasked.
     """
     wanted = [recipe]
     while (first := wanted[0]).image is not None and not has(first.image):
         if first.origin is None:
             message = "The picture behind this one is not kept here, and nothing tells how it was made."
+            raise NotFound(message, _REMEDY, field="image")
+        if first.origin.hosted is not None:
+            name = first.origin.hosted.provider
+            message = (
+                f"The picture behind this one is not kept here, and {name} made it: it is not ordered again unasked."
+            )
             raise NotFound(message, _REMEDY, field="image")
         wanted.insert(0, first.origin)
     for one in wanted:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, V
 
 from pipeline.events import Picture
 from pipeline.gallery import exif
-from pipeline.recipe import Recipe
+from pipeline.recipe import HostedUse, Recipe
 
 RECIPE_KEY, ORIGIN_KEY, A1111_KEY = "darkroom", "darkroom-id", "parameters"
 
@@ -44,6 +44,9 @@ SAMPLERS = {
     "UniPCMultistepScheduler": "UniPC",
 }
 """A1111's name for the sampling method of each scheduler class."""
+
+HOSTED_SAMPLER = "hosted"
+"""In the place of a sampling method, where a provider made the picture."""
 
 SCHEDULES = {
     "use_karras_sigmas": "Karras",
@@ -101,7 +104,16 @@ def read_origin(png: bytes | Path) -> Origin | None:
 
 def a1111_text(recipe: Recipe) -> str:
     """The recipe in A1111's text format: the prompt, the negative prompt if any, and one line of settings."""
-    settings = {
+    settings = _settings(recipe) if recipe.hosted is None else _hosted_settings(recipe, recipe.hosted)
+    lines = [_prompt(recipe.prompt)]
+    if recipe.negative_prompt:
+        lines.append(f"Negative prompt: {_prompt(recipe.negative_prompt)}")
+    lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
+    return "\n".join(lines)
+
+
+def _settings(recipe: Recipe) -> dict[str, object]:
+    return {
         "Steps": recipe.num_inference_steps,
         "Sampler": _value(sampler_of(recipe.scheduler)),
         "Schedule type": _schedule(recipe),
@@ -113,11 +125,20 @@ def a1111_text(recipe: Recipe) -> str:
         **_variation(recipe),
         "Version": "Darkroom",
     }
-    lines = [_prompt(recipe.prompt)]
-    if recipe.negative_prompt:
-        lines.append(f"Negative prompt: {_prompt(recipe.negative_prompt)}")
-    lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
-    return "\n".join(lines)
+
+
+def _hosted_settings(recipe: Recipe, used: HostedUse) -> dict[str, object]:
+    """What is known of a picture that a provider made. Steps and sampler are there because readers find the line by
+    them; a seed of -1, which draws one, says that none was sent."""
+    return {
+        "Steps": recipe.num_inference_steps,
+        "Sampler": HOSTED_SAMPLER,
+        "Seed": recipe.seed if used.seeded else -1,
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model": _value(recipe.model),
+        "Provider": _value(used.provider),
+        "Version": "Darkroom",
+    }
 
 
 def sampler_of(scheduler: str) -> str:

@@ -114,9 +114,18 @@ def _from_recipe(recipe: Recipe) -> Restored:
     }
     if recipe.variation_seed is not None:
         fields |= {"variation_seed": recipe.variation_seed, "variation_strength": recipe.variation_strength}
+    if recipe.hosted is not None:
+        fields = _hosted(recipe, fields)
     valid, notes = _checked(fields)
     valid |= _worked_from(recipe)
     return Restored(source="darkroom", fields=valid, notes=tuple(notes), model_name=recipe.model)
+
+
+def _hosted(recipe: Recipe, fields: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a picture that a provider made."""
+    own = {"prompt", "negative_prompt", "model", "num_inference_steps", "guidance_scale", "width", "height", "seed"}
+    known = own - recipe.left_open.keys()
+    return {name: value for name, value in fields.items() if name in known} | {"options": recipe.options}
 
 
 def _worked_from(recipe: Recipe) -> dict[str, Any]:

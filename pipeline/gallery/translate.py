@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.gallery.infotext import Infotext
-from pipeline.gallery.metadata import SAMPLERS, SCHEDULES
+from pipeline.gallery.metadata import HOSTED_SAMPLER, SAMPLERS, SCHEDULES
 from pipeline.request import MAX_LORAS, MAX_PROMPT_CHARACTERS
 
 _SAME = {
@@ -39,7 +39,7 @@ _OTHER_NAMES = {
 """What some programs call the sampling methods of `SAMPLERS`."""
 
 _WITHOUT_EFFECT = re.compile(
-    r"version|app|user|backend( engine)?|parser|pipeline|operations|performance|batch (size|pos)|"
+    r"version|app|user|provider|backend( engine)?|parser|pipeline|operations|performance|batch (size|pos)|"
     r"(raw |full )?(negative )?prompt|styles|template|negative template|model hash|vae hash|refiner hash|lora.*|"
     r"civitai (resources|metadata)|hashes|rng|module \d+|diffusion in low bits|emphasis|created by|metadata scheme",
     re.IGNORECASE,
@@ -48,6 +48,7 @@ _WITHOUT_EFFECT = re.compile(
 
 _IDLE = frozenset({"", "none", "automatic", "false", "0", "0.0", "disable", "disabled", "default", "0x0", "-1x-1"})
 """Values with which any setting does nothing."""
+_OF_NOBODY = frozenset({("sampler", HOSTED_SAMPLER), ("steps", "0")})
 _IDLE_PAIRS = frozenset({("clip skip", "1"), ("clip skip", "1.0"), ("eta", "1.0"), ("eta", "1")})
 
 _LOST = (
@@ -89,6 +90,8 @@ class Translation:
 def translate(text: Infotext) -> Translation:
     """Everything in the text that a request can take up, and a sentence for everything else."""
     settings = {key.lower(): value for key, value in text.settings.items()}
+    if settings.get("sampler") == HOSTED_SAMPLER:  # no method, and beside it steps may be 0, which is not known
+        settings = {key: value for key, value in settings.items() if (key, value) not in _OF_NOBODY}
     found = Translation(model_name=settings.get("model", "")[:200], is_ours=settings.get("version") == "Darkroom")
     _prompts(text, found)
     found.fields |= {name: settings[key] for key, name in _SAME.items() if key in settings}

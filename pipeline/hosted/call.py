@@ -39,7 +39,7 @@ class Call:
     provider: Provider
     base_url: str
     """The provider's address, or the one that its variable names."""
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
     """By the first name of each."""
     request: GenerationRequest
     """Its seed is final, and that of the first picture of the call."""

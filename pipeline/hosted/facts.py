@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.hosted.hosted import Hosted, ProviderState
+from pipeline.hosted.hosted import Hosted
+from pipeline.hosted.ready import ProviderState
 from pipeline.models.hosted import HostedModel
 
 
@@ -27,7 +28,7 @@ class HostedFacts(HostedModel):
 
     @classmethod
     def of(cls, model: HostedModel, hosted: Hosted) -> HostedFacts:
-        """A model as it stands now. Raises `BadSettings` for an own record that names no provider."""
+        """A model as it stands now."""
         state, hindrance = hosted.state(hosted.provider(model)), hosted.hindrance(model)
         return cls(
             **dict(model),

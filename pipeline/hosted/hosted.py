@@ -1,73 +1,33 @@
-"""`Hosted`: who can be asked for pictures, whether one may, and asking them."""
+"""`Hosted`: what providers offer, whether it can be had, and having it made."""
 
 from __future__ import annotations
 
-import importlib
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from importlib.metadata import version
-from importlib.util import find_spec
-from itertools import groupby
-from pathlib import Path
-from time import perf_counter
-from typing import cast
 
-from pydantic import BaseModel, ConfigDict
-
-from pipeline.errors import (
-    DarkroomError,
-    DependencyMissing,
-    ErrorInfo,
-    InvalidRequest,
-    NotFound,
-    OutputUnwritable,
-    ProviderFailed,
-)
-from pipeline.events import Asked, Event, Picture, Warned
-from pipeline.gallery.files import write_atomically
-from pipeline.hosted import keys, refusals, servers
-from pipeline.hosted.call import Adapter, Arrival, Call, Stopped, Watch
-from pipeline.hosted.develop import develop, draft
-from pipeline.hosted.receipts import Arrived, Begun, Receipts
+from pipeline.errors import DarkroomError, ErrorInfo, NotFound, ProviderFailed
+from pipeline.events import Event, Picture
+from pipeline.hosted import keys, servers
+from pipeline.hosted.call import Call
+from pipeline.hosted.develop import develop
+from pipeline.hosted.orders import Order, Orders
+from pipeline.hosted.ready import ProviderState, Readiness
+from pipeline.hosted.receipts import Receipts
 from pipeline.models.hosted import HostedModel, Provider
 from pipeline.models.library import Library
 from pipeline.pictures.store import InputStore
 from pipeline.request import GenerationRequest
 from pipeline.settings import Settings
 
-INSTALL = ".venv/bin/pip install -r requirements-hosted.txt"
-
-
-class ProviderState(BaseModel):
-    """A provider, and whether it can be asked from here."""
-
-    model_config = ConfigDict(frozen=True)
-
-    provider: Provider
-    host: str
-    """Where prompts go."""
-    reason: str = ""
-    """Why it cannot be asked, as a sentence; empty when it can."""
-    remedy: str = ""
-    """What to do about that."""
-    acknowledged: bool = False
-    """Whether somebody here has said that prompts may go there."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can be asked."""
-        return not self.reason
-
 
 class Hosted:
     """For any thread."""
 
     def __init__(self, settings: Settings, models: Library, inputs: InputStore) -> None:
-        self._settings, self._models, self._inputs = settings, models, inputs
-        self._receipts = Receipts(settings.data_folder / "hosted")
+        self._settings, self._models = settings, models
+        self._readiness, self._receipts = Readiness(settings), Receipts(settings.data_folder / "hosted")
+        self._orders = Orders(self._receipts, inputs)
 
     # -- who ----------------------------------------------------------------------------------------------------
 
@@ -79,7 +39,7 @@ class Hosted:
     @property
     def on(self) -> bool:
         """Whether hosted models may be used at all."""
-        return self._settings.hosted == "on"
+        return self._readiness.on
 
     @property
     def models(self) -> tuple[HostedModel, ...]:
@@ -111,17 +71,10 @@ class Hosted:
 
     def state(self, provider: Provider) -> ProviderState:
         """A provider as it stands now."""
-        state = ProviderState(
-            provider=provider, host=keys.host(keys.base_url(provider)), acknowledged=provider.id in self._acknowledged()
-        )
-        try:
-            self._check_provider(provider)
-        except DarkroomError as error:
-            return state.model_copy(update={"reason": error.info.message, "remedy": error.info.remedy})
-        return state
+        return self._readiness.state(provider)
 
     def provider(self, model: HostedModel) -> Provider:
-        """Who offers a model. Raises `BadSettings` for an own record that names nobody."""
+        """Who offers a model."""
         return self._models.registry.provider(model)
 
     def usable(self, model: HostedModel) -> bool:
@@ -140,7 +93,7 @@ class Hosted:
         """Raise what speaks against asking for a model: `InvalidRequest` when hosted models are off, `ModelRetired`,
         `KeyMissing`, and `DependencyMissing`."""
         model.check_offered()
-        self._check_provider(self.provider(model))
+        self._readiness.check(self.provider(model))
 
     def notices(self, model: HostedModel, request: GenerationRequest) -> list[str]:
         """What somebody should know before the first prompt goes to a provider; nothing once it is acknowledged."""
@@ -155,35 +108,12 @@ class Hosted:
 
         Raises `NotFound` for a provider that there is not, and `OutputUnwritable`.
         """
-        found = next((one for one in self._models.registry.providers if one.id == provider_id), None)
-        if found is None or not self.on:
+        found = next((state.provider for state in self.providers if state.provider.id == provider_id), None)
+        if found is None:
             known = ", ".join(state.provider.id for state in self.providers) or "none, since hosted models are off"
             raise NotFound(f"There is no provider {provider_id}.", f"There are {known}.")
-        try:
-            write_atomically(self._notes, json.dumps(sorted({*self._acknowledged(), found.id})).encode())
-        except OSError as error:
-            message = f"{self._notes} cannot be written: {error.strerror}."
-            raise OutputUnwritable(message, "Free some space, or correct the folder's permissions.") from None
+        self._readiness.acknowledge(found)
         return self.state(found)
-
-    def _check_provider(self, provider: Provider) -> None:
-        if not self.on:
-            message = f"{provider.name} is not asked: hosted models are off here (DARKROOM_HOSTED=off)."
-            raise InvalidRequest(message, "Choose a model that runs here.", field="model")
-        keys.keys_of(provider)
-        needed = {"tenacity": "tenacity"} | provider.packages
-        if absent := [package for package, module in needed.items() if not _is_here(module)]:
-            message = f"{provider.name} needs {', '.join(absent)}, which the studio itself does not."
-            raise DependencyMissing(message, f"Run `{INSTALL}`, and start the studio again.", field="model")
-
-    @property
-    def _notes(self) -> Path:
-        return self._receipts.folder / "acknowledged"
-
-    def _acknowledged(self) -> set[str]:
-        with suppress(OSError, ValueError):
-            return set(json.loads(self._notes.read_bytes()))
-        return set()
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -211,18 +141,10 @@ class Hosted:
         model = self._models.find_any(model_id)
         if not isinstance(model, HostedModel):
             raise TypeError(f"{model_id} is made here.")
-        self.check_ready(model)
         provider = self.provider(model)
-        plain = Call(model, provider, keys.base_url(provider), keys.keys_of(provider), request)
-        left = set(indices)
-        with suppress(Stopped):
-            for begun in self._receipts.begun(job_id):
-                left -= set(range(begun.index, begun.index + begun.count))
-                yield from self._resumed(plain, begun, emit, stop)
-            for first, count in _batches(sorted(left), model.images_per_call):
-                if stop.is_set():
-                    return
-                yield from self._called(plain, Begun(job_id=job_id, index=first, count=count), emit, stop)
+        self._readiness.check(provider)
+        whole = Call(model, provider, keys.base_url(provider), keys.keys_of(provider), request)
+        yield from self._orders.fill(Order(job_id, whole, emit, stop), indices)
 
     def settle(self, job_id: str, index: int) -> None:
         """A picture is safe in the gallery: nothing more is kept of it here."""
@@ -234,90 +156,3 @@ class Hosted:
         for arrived in self._receipts.left():
             with suppress(ProviderFailed):
                 yield arrived.job_id, develop(arrived.draft, arrived.data, arrived.index)
-
-    def _resumed(
-        self, plain: Call, begun: Begun, emit: Callable[[Event], None], stop: threading.Event
-    ) -> Iterator[Picture]:
-        """The pictures of a call that was under way when the studio ended, where the provider can still be asked for
-        them."""
-        if not begun.task:
-            self._receipts.end(begun.job_id, begun.index)
-            raise refusals.interrupted(plain)
-        yield from self._called(plain, begun, emit, stop)
-
-    def _called(
-        self, plain: Call, begun: Begun, emit: Callable[[Event], None], stop: threading.Event
-    ) -> Iterator[Picture]:
-        """The pictures of one call, once each of them is kept."""
-        asked = Asked(provider=plain.provider.name, image_index=begun.index, count=begun.count)
-        emit(asked)
-        started = perf_counter()
-        arrivals = self._ordered(plain, begun, Watch(emit, stop, self._noting(begun), asked))
-        seconds, versions = perf_counter() - started, _versions(plain.provider)
-        call = _part(plain, begun)
-        kept = [
-            Arrived(begun.job_id, begun.index + number, draft(call, arrival, number, seconds, versions), arrival.data)
-            for number, arrival in enumerate(arrivals[: begun.count])
-        ]
-        for one in kept:
-            self._receipts.put(one)
-        self._receipts.end(begun.job_id, begun.index)
-        if len(kept) < begun.count:
-            emit(Warned(message=f"{plain.provider.name} made {len(kept)} of {begun.count} pictures."))
-        for one in kept:
-            yield self._developed(one)
-
-    def _ordered(self, plain: Call, begun: Begun, watch: Watch) -> list[Arrival]:
-        """What a provider sends; nothing is left on record of a call that it refused."""
-        adapter = cast(Adapter, importlib.import_module(f"pipeline.hosted.providers.{plain.provider.adapter}"))
-        self._receipts.begin(begun)
-        try:
-            return adapter.make(self._with_pictures(_part(plain, begun)), watch)
-        except (DarkroomError, Stopped):
-            self._receipts.end(begun.job_id, begun.index)
-            raise
-        except Exception as error:
-            self._receipts.end(begun.job_id, begun.index)
-            raise refusals.failed(plain, error) from error
-
-    def _noting(self, begun: Begun) -> Callable[[str], None]:
-        return lambda task: self._receipts.begin(begun.model_copy(update={"task": task}))
-
-    def _with_pictures(self, call: Call) -> Call:
-        """The call with what its request brings along. Raises `NotFound`."""
-        image, mask = (self._inputs.get(name) if name else None for name in (call.request.image, call.request.mask))
-        return replace(call, image=image and image.convert("RGB"), mask=mask and mask.convert("L"))
-
-    def _developed(self, arrived: Arrived) -> Picture:
-        try:
-            return develop(arrived.draft, arrived.data, arrived.index)
-        except ProviderFailed as error:
-            where = self._receipts.file(arrived.job_id, arrived.index)
-            raise ProviderFailed(error.info.message, f"It is kept as it came, in {where}.") from None
-
-
-def _part(plain: Call, begun: Begun) -> Call:
-    """The call for some pictures of a request, whose seeds go on from its first one's."""
-    request = plain.request.model_copy(update={"seed": plain.request.seed + begun.index})
-    return replace(plain, request=request, count=begun.count, task=begun.task)
-
-
-def _batches(indices: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Indices in a row, so many at most: the first of them, and how many."""
-    for _, row in groupby(enumerate(indices), lambda pair: pair[1] - pair[0]):
-        run = [index for _, index in row]
-        for start in range(0, len(run), most):
-            yield run[start], len(run[start : start + most])
-
-
-def _versions(provider: Provider) -> dict[str, str]:
-    """The versions of the provider's packages here."""
-    return {package: version(package) for package in provider.packages}
-
-
-def _is_here(module: str) -> bool:
-    """Whether a module can be imported, without importing it."""
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package around it is missing
-        return False

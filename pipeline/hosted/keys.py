@@ -18,8 +18,8 @@ HIDDEN = "[key]"
 
 def variable(name: str) -> str:
     """The value of a variable, without blanks around it; empty when it is not set. The environment wins."""
-    value = os.environ.get(name) or dotenv_values(ENV_FILE).get(name) or ""
-    return value.strip()
+    found = (os.environ.get(name), dotenv_values(ENV_FILE).get(name))
+    return next((value.strip() for value in found if value and value.strip()), "")
 
 
 def keys_of(provider: Provider) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What was ordered from providers and what has come, written down before anything else is done with it.
 
-    {folder}/{job}-{index}.call         a call that is under way, from its first picture on
-    {folder}/{job}-{index}.json, .file  a picture that has come and is not in the gallery yet: its recipe, and the file
+    {folder}/{job}-{index}.call   a call that is under way, from its first picture on
+    {folder}/{job}-{index}.file   a picture that has come and is not in the gallery yet, as it was sent,
+    {folder}/{job}-{index}.json   and its recipe
 
 So a picture that was paid for outlives a crash at any moment, and no call is made twice by itself.
 """
@@ -49,25 +50,28 @@ class Receipts:
     """The folder. Whatever the disk refuses is logged, and the work goes on: it is the picture that counts."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
 
     def begin(self, call: Begun) -> None:
         """Note that a call is made, before it is; or what is known of it by now."""
         self._write(self._path(call.job_id, call.index, "call"), call.model_dump_json().encode())
 
-    def end(self, job_id: str, index: int) -> None:
-        """Note that nothing more comes of the call."""
-        self._remove(self._path(job_id, index, "call"))
+    def end(self, call: Begun) -> None:
+        """Note that nothing more comes of a call."""
+        self._remove(self._path(call.job_id, call.index, "call"))
 
     def begun(self, job_id: str) -> list[Begun]:
-        """The calls of a job of which the end is not known."""
-        return [call for path in sorted(self.folder.glob(f"{job_id}-*.call")) if (call := _read(path))]
+        """The calls of a job of which the end is not known, in the order of their pictures."""
+        found = [call for path in self._folder.glob(f"{job_id}-*.call") if (call := _read(path))]
+        return sorted(found, key=lambda call: call.index)
 
-    def put(self, arrived: Arrived) -> None:
-        """Keep a picture that has come."""
-        file, note = (self._path(arrived.job_id, arrived.index, kind) for kind in ("file", "json"))
-        self._write(file, arrived.data)
-        self._write(note, arrived.draft.model_dump_json().encode())
+    def keep(self, job_id: str, index: int, data: bytes) -> None:
+        """Keep a picture as it was sent."""
+        self._write(self.file(job_id, index), data)
+
+    def note(self, arrived: Arrived) -> None:
+        """Note how a picture was made that is kept by now: with that it can go to the gallery."""
+        self._write(self._path(arrived.job_id, arrived.index, "json"), arrived.draft.model_dump_json().encode())
 
     def settle(self, job_id: str, index: int) -> None:
         """Let go of a picture that is in the gallery."""
@@ -75,19 +79,19 @@ class Receipts:
             self._remove(self._path(job_id, index, kind))
 
     def file(self, job_id: str, index: int) -> Path:
-        """Where the picture is kept as it was sent."""
+        """Where a picture is kept as it was sent."""
         return self._path(job_id, index, "file")
 
     def left(self) -> Iterator[Arrived]:
         """The pictures that came and that the gallery does not have yet."""
-        for note in sorted(self.folder.glob("*.json")):
+        for note in sorted(self._folder.glob("*.json")):
             job_id, _, index = note.stem.rpartition("-")
-            with suppress(OSError, ValidationError, ValueError):
-                draft = Recipe.from_json(note.read_text(encoding="utf-8"))
-                yield Arrived(job_id, int(index), draft, note.with_suffix(".file").read_bytes())
+            with suppress(OSError, ValueError):
+                draft, data = Recipe.from_json(note.read_text("utf-8")), note.with_suffix(".file").read_bytes()
+                yield Arrived(job_id, int(index), draft, data)
 
     def _path(self, job_id: str, index: int, kind: str) -> Path:
-        return self.folder / f"{job_id}-{index}.{kind}"
+        return self._folder / f"{job_id}-{index}.{kind}"
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

@@ -98,7 +98,10 @@ def interrupted(call: Call) -> ProviderFailed:
 def failed(call: Call, error: Exception) -> DarkroomError:
     """Anything else that an adapter or a provider's package raised."""
     message = f"Asking {call.provider.name} failed: {_quoted(call, f'{type(error).__name__}: {error}')}."
-    return ProviderFailed(message, "Try again; if it happens again, report it.")
+    remedy = (
+        "It may have made the picture and charge for it, so nothing was asked twice. If it happens again, report it."
+    )
+    return ProviderFailed(message, remedy)
 
 
 def _quoted(call: Call, said: str) -> str:

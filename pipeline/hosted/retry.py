@@ -34,7 +34,7 @@ def patiently(watch: Watch, ask: Callable[[], T]) -> T:
         wait=pause,
         stop=give_up,
         sleep=watch.wait,
-        after=lambda state: watch.again(state.attempt_number + 1),
+        before_sleep=lambda state: watch.again(state.attempt_number + 1),
         reraise=True,
     )
     try:

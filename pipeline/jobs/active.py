@@ -1,4 +1,4 @@
-"""A job that a worker has begun: where it stands, as its events tell."""
+"""A job that a worker or a provider has begun: where it stands, as its events tell."""
 
 from __future__ import annotations
 

@@ -63,10 +63,11 @@ def address(settings: Settings) -> str | None:
     What a process that was killed has left is known by the lock: nobody holds it.
     """
     url = _noted(_note(settings), "url")
-    return url if isinstance(url, str) and _is_held(settings) else None
+    return url if isinstance(url, str) and is_held(settings) else None
 
 
-def _is_held(settings: Settings) -> bool:
+def is_held(settings: Settings) -> bool:
+    """Whether a persistent studio has the folder's queue now."""
     lock = _lock(settings)
     try:
         lock.acquire(timeout=0)
@@ -79,7 +80,8 @@ def _is_held(settings: Settings) -> bool:
 
 
 def _lock(settings: Settings) -> FileLock:
-    return FileLock(settings.data_folder / "studio.lock")
+    """Not bound to a thread: whoever closes the studio gives it back."""
+    return FileLock(settings.data_folder / "studio.lock", thread_local=False)
 
 
 def _note(settings: Settings) -> Path:

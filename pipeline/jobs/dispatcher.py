@@ -43,11 +43,13 @@ class Dispatcher:
 
     # -- life -------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take up what a past process left, and start the workers."""
+    def start(self, recover: bool = True) -> None:
+        """Take up what a past process left, and start the workers. `recover` says whether pictures that came from
+        providers and are in no gallery are a past process's, and not those of one that goes on beside this."""
         with self._lock:
             self._store.requeue_interrupted()
-            self._foreman.outside.recover()
+            if recover:
+                self._foreman.outside.recover()
             for row in self._store.queued():
                 self._line.join(row, self._hosted.lane(row.model))
             self.crew.start()
@@ -190,6 +192,11 @@ class Dispatcher:
             actives = [slot.active for slot in self.crew.slots]
             rows = self._line.before(client, model, self.crew.loaded)
         return [(self._store.get(one.job_id), one.progress) if one else None for one in actives], rows
+
+    def has_room(self, lane: str) -> bool:
+        """Whether the provider of that lane would be asked for a further job at once."""
+        with self._lock:
+            return self._foreman.outside.has_room(lane)
 
     def holds(self, model: str, precision: str) -> bool:
         """Whether a worker has the model loaded, with its weights in that precision as far as that is known."""

@@ -1,14 +1,16 @@
 """The waiting line: which jobs wait, whose turn it is, and each one's place.
 
 Jobs for the workers, and those for each provider of hosted models, have lanes of their own in it: none waits for one of
-another lane, and places are counted in each. How many may wait is counted together.
+another lane, and places and turns are counted in each. How many may wait is counted together.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Literal
 
 from pipeline.errors import QueueFull
@@ -27,7 +29,7 @@ class WaitingLine:
         self._waiting: dict[str, Waiting] = {}
         self._rows: dict[str, JobRow] = {}
         self._places: dict[str, int] = {}
-        self._turns: dict[str, int] = {}
+        self._turns: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._turn = 0
 
     def check_room(self, client: str) -> None:
@@ -80,7 +82,7 @@ class WaitingLine:
 
     def next(self, loaded: str | None, lane: str = "") -> str | None:
         """The next job for a worker that holds the model `loaded`, or for the provider of that lane."""
-        job = choose(self._lane(lane), self._turns, loaded, datetime.now(UTC))
+        job = choose(self._lane(lane), self._turns[lane], loaded, datetime.now(UTC))
         return job.job_id if job else None
 
     def take(self, job_id: str) -> None:
@@ -88,13 +90,14 @@ class WaitingLine:
         job = self._waiting.pop(job_id)
         del self._rows[job_id]
         self._turn += 1
-        self._turns[job.client] = self._turn
+        self._turns[job.lane][job.client] = self._turn
 
     def rearrange(self, loaded: str | None) -> dict[str, int]:
         """Work out the order anew and return the places that have changed; 1 is next."""
-        lanes = [order(self._lane(lane), self._turns, loaded, datetime.now(UTC)) for lane in ("", *self.providers)]
+        now = datetime.now(UTC)
+        lanes = [order(self._lane(lane), self._turns[lane], loaded, now) for lane in ("", *sorted(self.providers))]
         places = [(place, job.job_id) for lane in lanes for place, job in enumerate(lane, start=1)]
-        before, self._places = self._places, {job_id: place for place, job_id in sorted(places)}
+        before, self._places = self._places, {job_id: place for place, job_id in sorted(places, key=itemgetter(0))}
         return {job_id: place for job_id, place in self._places.items() if before.get(job_id) != place}
 
     def place(self, job_id: str) -> int | None:
@@ -115,7 +118,7 @@ class WaitingLine:
         """The jobs that would run before one that `client` queued now for a worker, next first."""
         now = datetime.now(UTC)
         newcomer = Waiting(sys.maxsize, "", client, model, now)
-        ordered = [job.job_id for job in order([*self._lane(""), newcomer], self._turns, loaded, now)]
+        ordered = [job.job_id for job in order([*self._lane(""), newcomer], self._turns[""], loaded, now)]
         return [self._rows[job_id] for job_id in ordered[: ordered.index("")]]
 
     def _lane(self, lane: str) -> list[Waiting]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,21 +65,25 @@ class Outside:
 
     def recover(self) -> None:
         """Save the pictures that came before the studio ended and did not reach the gallery."""
-        for job_id, picture in self._around.hosted.recover():
-            saved = {image.index for image in self._around.keeper.of_job(job_id)}
-            if picture.index in saved or self._around.keeper.save(picture, job_id).path:
-                self._around.hosted.settle(job_id, picture.index)
+        keeper, hosted = self._around.keeper, self._around.hosted
+        for job_id, picture in hosted.recover():
+            saved = {image.index for image in keeper.of_job(job_id)}
+            if picture.index in saved or keeper.save(picture, job_id).path is not None:
+                hosted.settle(job_id, picture.index)
 
     def dispatch(self) -> None:
         """Begin jobs, as many for each provider as it may have in hand."""
         if self._closed:
             return
-        busy = Counter(errand.lane for errand in self._errands.values())
         for lane in self._line.providers:
-            while busy[lane] < self._around.hosted.jobs_at_once and (job_id := self._line.next(None, lane)):
+            while self.has_room(lane) and (job_id := self._line.next(None, lane)):
                 self._line.take(job_id)
                 self._begin(job_id, lane)
-                busy[lane] += 1
+
+    def has_room(self, lane: str) -> bool:
+        """Whether a provider may have one more job in hand."""
+        in_hand = sum(errand.lane == lane for errand in self._errands.values())
+        return in_hand < self._around.hosted.jobs_at_once
 
     def cancel(self, job_id: str) -> None:
         """End a job that has begun, and order nothing more for it."""
@@ -126,22 +129,27 @@ class Outside:
 
     def _made(self, errand: _Errand) -> Last:
         """Make what is left of a job; returns how that ended."""
-        row, hosted = errand.row, self._around.hosted
-        done = {image.index for image in self._around.keeper.of_job(row.id)}
-        left = [index for index in range(row.request.num_pictures) if index not in done]
-        request = row.request.model_copy(update={"seed": row.seed})
         try:
-            for picture in hosted.make(row.id, request, row.model, left, partial(self._tell, errand), errand.stop):
-                image = self._around.keeper.save(picture, row.id)
-                self._tell(errand, Saved(image=image))
-                if image.path is not None:
-                    hosted.settle(row.id, picture.index)
+            left = self._make(errand)
         except DarkroomError as error:
             return Failed(error=error.info)
         except Exception as error:  # else the job would never end
             logger.exception("A hosted job failed")
             return Failed(error=_unexpected(error))
-        return Cancelled() if errand.stop.is_set() else Finished()
+        return Cancelled() if left and errand.stop.is_set() else Finished()
+
+    def _make(self, errand: _Errand) -> set[int]:
+        """Save the pictures of a job as they come; returns which have not come."""
+        row, around = errand.row, self._around
+        left = set(range(row.request.num_pictures)) - {image.index for image in around.keeper.of_job(row.id)}
+        request, tell = row.request.model_copy(update={"seed": row.seed}), partial(self._tell, errand)
+        for picture in around.hosted.make(row.id, request, row.model, sorted(left), tell, errand.stop):
+            image = around.keeper.save(picture, row.id)
+            tell(Saved(image=image))
+            left.discard(picture.index)
+            if image.path is not None:
+                around.hosted.settle(row.id, picture.index)
+        return left
 
     def _tell(self, errand: _Errand, event: Event) -> None:
         """Tell an event of a job, unless its end is told already."""

@@ -117,6 +117,8 @@ class JobState(BaseModel):
         yield "model", self.model
         if self.status == "queued":
             yield "position", self.position
-        if self.status == "running":
+        if self.status == "running" and self.progress.provider:
+            yield "provider", self.progress.provider
+        elif self.status == "running":
             yield "step", f"{self.progress.step} of {self.progress.steps}"
         yield "images", len(self.images)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
 from pipeline.errors import InvalidRequest, ModelRetired
 from pipeline.inputs import Task, size_of
@@ -22,6 +21,9 @@ SOON = 60
 """Days before its retirement from which a model is said to be retired soon."""
 
 
+ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +31,7 @@ class _Data(BaseModel):
 class Provider(_Data):
     """Who makes pictures elsewhere, and what it takes to ask them."""
 
-    id: str
+    id: ProviderId
     name: str
     adapter: str
     """Module of `pipeline.hosted.providers` that speaks with it."""
@@ -44,11 +46,6 @@ class Provider(_Data):
     """Page on which a key is made."""
     terms_url: str = ""
     """Page that says what becomes of prompts and pictures."""
-
-    @property
-    def host(self) -> str:
-        """Where prompts go, unless its variable says otherwise."""
-        return urlsplit(self.base_url).netloc
 
 
 class Option(_Data):
@@ -143,6 +140,13 @@ class HostedModel(_Data):
     notes: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _is_named_after_its_provider(self) -> Self:
+        """So that no hosted model has the id of a checkpoint, and prompts leave this machine unnoticed."""
+        if not self.id.removeprefix(f"{self.provider}/") or not self.id.startswith(f"{self.provider}/"):
+            raise ValueError(f"the id {self.id} does not begin with the provider's, {self.provider}/")
+        return self
+
     def check(self, request: GenerationRequest) -> None:
         """Raise `InvalidRequest` for what this model cannot take, and `ModelRetired`."""
         self.check_offered()
@@ -156,17 +160,20 @@ class HostedModel(_Data):
 
     def check_offered(self, today: date | None = None) -> None:
         """Raise `ModelRetired` when the provider has ended it."""
-        today = today or datetime.now(UTC).date()
-        if self.retires is not None and today >= self.retires:
+        if self.retires is not None and self.is_retired(today):
             remedy = f"Choose {self.replacement} instead." if self.replacement else "Choose another model."
             raise ModelRetired(f"{self.name} was retired on {_written(self.retires)}.", remedy, field="model")
+
+    def is_retired(self, today: date | None = None) -> bool:
+        """Whether the provider has ended it."""
+        return self.retires is not None and (today or datetime.now(UTC).date()) >= self.retires
 
     def retires_soon(self, today: date | None = None) -> str:
         """A sentence about its retirement when that is near or past; empty otherwise."""
         today = today or datetime.now(UTC).date()
         if self.retires is None or (self.retires - today).days > SOON:
             return ""
-        verb = "was" if today >= self.retires else "is"
+        verb = "was" if self.is_retired(today) else "is"
         instead = f" Use {self.replacement} instead." if self.replacement else ""
         return f"{self.name} {verb} retired on {_written(self.retires)}.{instead}"
 
@@ -275,4 +282,4 @@ def _shape(ratio: str, side: int) -> tuple[int, int]:
 
 
 def _written(day: date) -> str:
-    return f"{day:%-d %B %Y}"
+    return f"{day.day} {day:%B %Y}"

@@ -234,6 +234,10 @@ class Registry:
             records |= {record.id: record for record in shelf.records(weights, list(records.values()))}
         hosted = _read(here / "hosted.toml", own_hosted, "model", HostedModel)
         providers = _read(here / "hosted.toml", own_hosted, "provider", Provider)
+        for model in hosted.values():
+            if model.provider not in providers:
+                message = f"{own_hosted} has a model {model.id}, but no provider {model.provider}."
+                raise BadSettings(message, "Add the record of the provider, or correct that of the model.")
         return cls(tuple(records.values()), tuple(hosted.values()), tuple(providers.values()))
 
     def find(self, name: str) -> ModelRecord:
@@ -262,12 +266,8 @@ class Registry:
         raise UnknownModel(f"There is no model named “{name}”.", f"Known models: {names}.", field="model")
 
     def provider(self, model: HostedModel) -> Provider:
-        """Who offers a hosted model. Raises `BadSettings` when no record says."""
-        found = next((one for one in self.providers if one.id == model.provider), None)
-        if found is None:
-            message = f"The record of {model.id} names a provider {model.provider} that there is not."
-            raise BadSettings(message, "Add its record, or correct that of the model.")
-        return found
+        """Who offers a hosted model."""
+        return next(one for one in self.providers if one.id == model.provider)
 
 
 def no_checkpoint(name: str) -> InvalidRequest:

@@ -10,7 +10,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery.difference import Difference, measure
 from pipeline.gallery.verify import Verdict
-from pipeline.recipe import Recipe
+from pipeline.recipe import HostedUse, Recipe
 from pipeline.rerun.changes import UNNOTED, changes
 
 NEAR = 30.0
@@ -52,6 +52,17 @@ def making(file: Verdict, job: str | None = None) -> Rerun:
 def impossible(file: Verdict, why: str, job: str | None = None) -> Rerun:
     """It cannot be made again; `why` is a sentence or more."""
     return Rerun(state="impossible", sentence=f"It cannot be made again. {why}", file=file, job=job)
+
+
+def elsewhere(file: Verdict, used: HostedUse) -> Rerun:
+    """A provider made it, and is not asked again."""
+    why = f"{used.provider} takes no seed for it, so nothing makes the same picture again."
+    if used.seeded:
+        why = (
+            f"Whether {used.provider} makes the same picture from the same seed is not to be told from here, "
+            "and to try would be one more order, which may be charged for."
+        )
+    return Rerun(state="impossible", sentence=f"It is not made again. {why}", file=file)
 
 
 def judged(file: Verdict, recipe: Recipe, data: bytes, again: SavedImage, png: bytes) -> Rerun:

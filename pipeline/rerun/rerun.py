@@ -18,7 +18,7 @@ from pipeline.gallery.metadata import read_recipe
 from pipeline.gallery.verify import verify
 from pipeline.jobs.job import Job
 from pipeline.recipe import Recipe
-from pipeline.rerun.judge import Rerun, impossible, judged
+from pipeline.rerun.judge import Rerun, elsewhere, impossible, judged
 
 Watch = Callable[[Job], None]
 
@@ -34,12 +34,15 @@ class Maker(Protocol):
 def rerun(studio: Maker, picture: bytes | Path, client: str, watch: Watch) -> Rerun:
     """Make the picture of a file again, wait for it, and compare; `watch` is called with each job as it is queued.
 
-    What stands in the way is told in the result. Raises `OSError` for a file that is not there.
+    What stands in the way is told in the result; of what a provider made nothing is ordered. Raises `OSError` for a
+    file that is not there.
     """
     data = picture.read_bytes() if isinstance(picture, Path) else picture
     file, recipe = verify(data), read_recipe(data)
     if recipe is None:
         return impossible(file, "Nothing in it says how it was made.")
+    if recipe.hosted is not None:
+        return elsewhere(file, recipe.hosted)
     jobs: list[Job] = []
 
     def begun(job: Job) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import NotFound
 from pipeline.gallery import Gallery, read_recipe
 from pipeline.gallery.lineage import DEPTH, ancestors, descended, to_make
-from pipeline.recipe import Recipe
+from pipeline.recipe import HostedUse, Recipe
 from tests.gallery.pictures import at, make_recipe, open_gallery
 
 
@@ -110,3 +110,12 @@ def test_what_cannot_be_made_again_is_told_before_any_work() -> None:
     stranger = make_recipe(image="d" * 64 + "-16x8")
     with pytest.raises(NotFound, match="nothing tells how it was made"):
         to_make(stranger, set[str]().__contains__)
+
+
+def test_a_picture_that_a_provider_made_is_not_ordered_again_for_one_that_was_made_from_it() -> None:
+    first, second, _ = chain()
+    used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1")
+    edited = descended(second, first.model_copy(update={"hosted": used}))
+    assert to_make(edited, {edited.mask, first.pixels}.__contains__) == (edited,), "it is kept"
+    with pytest.raises(NotFound, match="The Mill made it: it is not ordered again unasked"):
+        to_make(edited, {edited.mask}.__contains__)

@@ -2,9 +2,11 @@ import io
 
 import pytest
 from PIL import Image, PngImagePlugin
+from sd_parsers import ParserManager
 
 from pipeline.events import Picture
 from pipeline.gallery.metadata import SAMPLERS, a1111_text, encode_png, read_origin, read_recipe
+from pipeline.recipe import HostedUse
 from tests.gallery.pictures import ORIGIN, make_picture, make_recipe
 
 SETTING_KEYS = ("Sampler", "CFG scale", "Seed", "Steps", "ENSD", "Schedule type")
@@ -161,3 +163,34 @@ def test_an_id_that_we_never_give_out_is_not_believed(bad_id: str):
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_recipe(tmp_path / "none.png")
+
+
+def hosted_recipe(**changes):
+    used = HostedUse(provider="The Mill: Co.", host="mill.invalid", model="wheel-1", **changes)
+    unknown = {"num_inference_steps": 0, "guidance_scale": 0.0, "scheduler": "", "model_revision": ""}
+    return make_recipe(model="mill/wheel", hosted=used, options={"quality": "high"}, **unknown)
+
+
+def test_of_a_hosted_picture_other_tools_read_who_made_it_and_no_settings_that_there_were_none_of():
+    prompt, negative, settings = read_like_other_tools(a1111_text(hosted_recipe()))
+    assert (prompt, negative) == ("a red house by the sea", "fog")
+    assert settings == {
+        "Steps": "0",
+        "Sampler": "hosted",
+        "Seed": "-1",
+        "Size": "16x8",
+        "Model": "mill/wheel",
+        "Provider": "The Mill- Co.",
+        "Version": "Darkroom",
+    }
+
+
+def test_a_seed_that_was_sent_to_a_provider_is_told():
+    assert read_like_other_tools(a1111_text(hosted_recipe(seeded=True)))[2]["Seed"] == "42"
+
+
+def test_an_independent_reader_of_the_format_finds_a_hosted_picture():
+    picture = Picture(index=0, rgb=bytes(16 * 8 * 3), recipe=hosted_recipe())
+    found = ParserManager().parse(io.BytesIO(encode_png(picture, ORIGIN)))
+    assert found is not None
+    assert [sampler.name for sampler in found.samplers] == ["hosted"]

@@ -12,7 +12,7 @@ from pipeline.gallery import exif
 from pipeline.gallery.metadata import SAMPLERS, a1111_text, encode_png
 from pipeline.gallery.restore import Restored, read_settings
 from pipeline.inputs import Upscale
-from pipeline.recipe import ControlUsed
+from pipeline.recipe import ControlUsed, HostedUse
 from pipeline.request import MAX_SEED, GenerationRequest, LoraUse
 from tests.gallery.pictures import ORIGIN, make_picture, make_recipe
 
@@ -442,3 +442,43 @@ def test_however_a_text_is_cut_what_remains_is_valid(text: str):
 def test_restored_settings_can_be_kept_as_json():
     restored = read(A1111)
     assert json.loads(restored.model_dump_json())["fields"]["loras"] == [{"name": "soft_light", "weight": 0.8}]
+
+
+def hosted_fields(**changes):
+    """A recipe as of a provider's picture."""
+    used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1", **changes)
+    unknown = {"num_inference_steps": 0, "guidance_scale": 0.0, "scheduler": "", "model_revision": ""}
+    return {"model": "mill/wheel", "hosted": used, "options": {"quality": "high"}, "work_size": (96, 64)} | unknown
+
+
+def test_of_a_hosted_picture_all_comes_back_that_its_model_has():
+    found = read_settings(encode_png(make_picture(**hosted_fields()), ORIGIN))
+    assert found.notes == ()
+    assert (found.fields["model"], found.fields["options"]) == ("mill/wheel", {"quality": "high"})
+    assert (found.fields["width"], found.fields["height"]) == (96, 64)
+    gone = {"num_inference_steps", "guidance_scale", "scheduler", "quantization", "offload", "seed"}
+    assert not gone & found.fields.keys()
+
+
+def test_steps_and_guidance_that_were_asked_of_a_provider_come_back():
+    told = hosted_fields() | {"num_inference_steps": 12, "guidance_scale": 3.5}
+    fields = read_settings(encode_png(make_picture(**told), ORIGIN)).fields
+    assert (fields["num_inference_steps"], fields["guidance_scale"]) == (12, 3.5)
+
+
+def test_a_seed_that_was_sent_to_a_provider_comes_back():
+    found = read_settings(encode_png(make_picture(**hosted_fields(seeded=True)), ORIGIN))
+    assert found.fields["seed"] == 42
+
+
+def test_the_text_of_a_hosted_picture_alone_gives_back_what_it_says_of_it():
+    text = a1111_text(make_recipe(**hosted_fields(), width=64, height=128))
+    found = read(text)
+    assert (found.notes, found.model_name, found.schedulers) == ((), "mill/wheel", ())
+    assert found.fields == {
+        "prompt": "a red house by the sea",
+        "negative_prompt": "fog",
+        "seed": -1,
+        "width": 64,
+        "height": 128,
+    }

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.events import Asked, Event
+from pipeline.events import Asked, Event, Picture, Warned
 from pipeline.hosted import keys
 from pipeline.hosted.call import Call, Watch
+from pipeline.hosted.hosted import Hosted
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
 from pipeline.request import parse_request
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.hosted.mill import MODEL, REQUEST, Mill, add_records, install
 from tests.hosted.provider_server import ProviderServer, provider_server
 
 
@@ -47,6 +49,51 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def hosted_studio(make_settings: Callable[..., Settings]) -> Iterator[HostedStudio]:
     with HostedStudio(make_settings()) as studio:
         yield studio
+
+
+@pytest.fixture
+def mill(monkeypatch: pytest.MonkeyPatch) -> Mill:
+    """The adapter of a provider of the tests' own."""
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def mill_settings(make_settings: Callable[..., Settings], mill: Mill) -> Settings:
+    """Settings of a studio that knows that provider."""
+    return add_records(make_settings())
+
+
+@pytest.fixture
+def mill_studio(mill_settings: Settings) -> Iterator[HostedStudio]:
+    with HostedStudio(mill_settings) as studio:
+        yield studio
+
+
+class Made:
+    """What came of asking for pictures directly, beside the queue."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self._hosted = hosted
+        self.events: list[Event] = []
+        self.stop = threading.Event()
+
+    def pictures(self, indices: list[int], job_id: str = "job", **changes: Any) -> list[Picture]:
+        request = REQUEST.model_copy(update=changes)
+        return list(self._hosted.make(job_id, request, MODEL, indices, self.events.append, self.stop))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Warned)]
+
+
+@pytest.fixture
+def directly(mill_studio: HostedStudio) -> Made:
+    return Made(mill_studio.hosted)
+
+
+def kept(studio: HostedStudio) -> list[str]:
+    """What lies where orders and arrivals are kept."""
+    return sorted(path.name for path in (studio.settings.data_folder / "hosted").glob("*"))
 
 
 class Told:

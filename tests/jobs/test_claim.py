@@ -1,11 +1,12 @@
 """Whose the queue of a folder is, and where that studio answers."""
 
 import json
+import threading
 
 import pytest
 
 from pipeline.errors import FolderInUse
-from pipeline.jobs.claim import address, claim
+from pipeline.jobs.claim import address, claim, is_held
 
 URL = "http://127.0.0.1:8501"
 
@@ -45,3 +46,19 @@ def test_a_note_that_says_nothing_is_passed_over(settings, note):
     (settings.data_folder / "studio.json").write_text(note)
     assert address(settings) is None
     taken.release()
+
+
+def test_a_queue_can_be_given_back_by_another_thread(settings):
+    taken = claim(settings)
+    giving = threading.Thread(target=taken.release)
+    giving.start()
+    giving.join()
+    claim(settings).release()
+
+
+def test_whether_a_queue_is_held_is_seen_without_taking_it(settings):
+    assert not is_held(settings)
+    taken = claim(settings)
+    assert is_held(settings)
+    taken.release()
+    assert not is_held(settings)

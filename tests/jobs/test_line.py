@@ -93,3 +93,53 @@ def test_the_line_is_bounded() -> None:
         line.check_room("ann")
     with pytest.raises(QueueFull, match="3 jobs are waiting"):
         line.check_room("cat")
+
+
+def line_with_lanes(*jobs: tuple[str, str, str]) -> WaitingLine:
+    """Jobs with their ids, clients and lanes, in the order of their arrival."""
+    line, store = WaitingLine(100, 100), JobStore(None)
+    for job_id, client, lane in jobs:
+        line.join(row(store, job_id, client), lane)
+    line.rearrange(None)
+    return line
+
+
+def test_each_lane_gives_its_own_next_job_and_counts_its_own_places() -> None:
+    line = line_with_lanes(("a", "ann", ""), ("b", "ann", "mill"), ("c", "ann", "wind"), ("d", "ann", "mill"))
+    assert line.providers == {"mill", "wind"}
+    assert [line.next(None, lane) for lane in ("", "mill", "wind", "none")] == ["a", "b", "c", None]
+    assert [line.place(job_id) for job_id in "abcd"] == [1, 1, 1, 2]
+    assert line.in_order() == ["a", "b", "c", "d"], "those of the workers first, of all that are next"
+
+
+def test_a_turn_in_one_lane_is_none_in_another() -> None:
+    line = line_with_lanes(("a", "ann", "mill"), ("b", "ann", ""), ("c", "ben", ""))
+    line.take("a")
+    line.rearrange(None)
+    assert line.next(None) == "b"
+
+
+def test_clients_take_turns_with_a_provider_too() -> None:
+    line = line_with_lanes(("a", "ann", "mill"), ("b", "ann", "mill"), ("c", "ben", "mill"))
+    line.take("a")
+    assert line.next(None, "mill") == "c"
+
+
+def test_only_what_waits_for_the_workers_leaves_with_them() -> None:
+    line = line_with_lanes(("a", "ann", ""), ("b", "ann", "mill"), ("c", "ben", ""))
+    assert line.leave_all() == ["a", "c"]
+    line.rearrange(None)
+    assert line.in_order() == ["b"]
+
+
+def test_jobs_for_providers_do_not_come_before_a_new_one_for_the_workers() -> None:
+    line = line_with_lanes(("a", "ann", "mill"), ("b", "ann", ""))
+    assert [row.id for row in line.before("ben", "demo", None)] == ["b"]
+
+
+def test_jobs_of_all_lanes_count_against_the_limits() -> None:
+    line, store = WaitingLine(3, 2), JobStore(None)
+    line.join(row(store, "a", "ann"), "mill")
+    line.join(row(store, "b", "ann"))
+    with pytest.raises(QueueFull, match="2 of your jobs"):
+        line.check_room("ann")

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import UnknownModel
+from pipeline.errors import BadSettings, UnknownModel
 from pipeline.models.choose import FALLBACK, PREFERRED, choose_default
 from pipeline.models.files import hub
 from pipeline.models.hardware import Device, Hardware, cpu
@@ -56,3 +56,8 @@ def test_the_setting_wins_over_the_machine():
 def test_a_setting_that_names_no_model_is_an_error():
     with pytest.raises(UnknownModel):
         choose_default(REGISTRY, WITH_GPU, "nope")
+
+
+def test_a_hosted_model_is_no_default_since_prompts_would_leave_unasked():
+    with pytest.raises(BadSettings, match="DARKROOM_MODEL cannot be gpt-image-2: GPT Image 2 is hosted"):
+        choose_default(REGISTRY, ONLY_CPU, "gpt-image-2")

@@ -10,8 +10,9 @@ from PIL import Image
 
 from pipeline.events import SavedImage
 from pipeline.gallery.verify import Verdict
+from pipeline.recipe import HostedUse
 from pipeline.rerun.changes import UNNOTED
-from pipeline.rerun.judge import NEAR, Rerun, judged
+from pipeline.rerun.judge import NEAR, Rerun, elsewhere, judged
 from tests.gallery.pictures import NOON, make_recipe
 
 INTACT = Verdict(state="intact", sentence="")
@@ -64,3 +65,15 @@ def test_pixels_that_a_changed_recipe_does_not_describe_are_near_and_not_identic
     found = told(grey(0), grey(0))
     assert found.state == "near"
     assert "not what its recipe says" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("seeded", "said"),
+    [(False, "takes no seed for it, so nothing makes"), (True, "one more order, which may be charged for")],
+)
+def test_what_a_provider_made_is_not_made_again_and_why_is_said(seeded: bool, said: str) -> None:
+    used = HostedUse(provider="The Mill", host="mill.invalid", model="wheel-1", seeded=seeded)
+    found = elsewhere(INTACT, used)
+    assert (found.state, found.confirmed, found.job) == ("impossible", False, None)
+    assert found.sentence.startswith("It is not made again.")
+    assert said in found.sentence

@@ -1,0 +1,96 @@
+"""Asking again: how often, after which pauses, and when no more. No pause is really waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.errors import ProviderFailed, QuotaExceeded
+from pipeline.events import Asked, Event
+from pipeline.hosted.call import Stopped, Transient
+from pipeline.hosted.retry import ATTEMPTS, LONGEST, patiently
+from tests.hosted.conftest import Told
+
+BUSY = ProviderFailed("It cannot make it now.", "Try again.")
+
+
+@pytest.fixture
+def pauses(told: Told, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each pause, of which none is waited for."""
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        told.watch.check()
+        waited.append(seconds)
+
+    monkeypatch.setattr(told.watch, "wait", wait)
+    return waited
+
+
+def failing(times: int, retry_after: float | None = None) -> Callable[[], str]:
+    """Busy so many times, then not."""
+    left = iter(range(times))
+
+    def ask() -> str:
+        if next(left, None) is not None:
+            raise Transient(BUSY, retry_after)
+        return "made"
+
+    return ask
+
+
+def attempts(events: list[Event]) -> list[int]:
+    return [event.attempt for event in events if isinstance(event, Asked)]
+
+
+def test_what_comes_at_once_is_asked_for_once(told: Told, pauses: list[float]) -> None:
+    assert patiently(told.watch, failing(0)) == "made"
+    assert (pauses, told.events) == ([], [])
+
+
+def test_a_busy_provider_is_asked_again_after_pauses_that_may_grow(told: Told, pauses: list[float]) -> None:
+    assert patiently(told.watch, failing(ATTEMPTS - 1)) == "made"
+    assert all(0 <= pause <= 2**place for place, pause in enumerate(pauses))
+    assert attempts(told.events) == [2, 3, 4, 5]
+
+
+def test_it_is_asked_again_after_as_long_as_it_says(told: Told, pauses: list[float]) -> None:
+    assert patiently(told.watch, failing(2, retry_after=LONGEST)) == "made"
+    assert pauses == [LONGEST, LONGEST]
+
+
+def test_who_wants_to_be_left_alone_for_longer_is_not_asked_again(told: Told, pauses: list[float]) -> None:
+    with pytest.raises(ProviderFailed, match="cannot make it now"):
+        patiently(told.watch, failing(1, retry_after=LONGEST + 1))
+    assert (pauses, told.events) == ([], [])
+
+
+def test_who_stays_busy_is_given_up_with_its_own_error(told: Told, pauses: list[float]) -> None:
+    with pytest.raises(ProviderFailed) as raised:
+        patiently(told.watch, failing(ATTEMPTS))
+    assert raised.value is BUSY
+    assert len(pauses) == ATTEMPTS - 1
+    assert attempts(told.events) == [2, 3, 4, 5], "no attempt is told that is not made"
+
+
+def test_any_other_error_is_final(told: Told, pauses: list[float]) -> None:
+    def ask() -> str:
+        raise QuotaExceeded("Nothing is left.")
+
+    with pytest.raises(QuotaExceeded):
+        patiently(told.watch, ask)
+    assert not pauses
+
+
+def test_a_job_that_is_cancelled_in_a_pause_asks_no_more(told: Told) -> None:
+    asked = []
+
+    def ask() -> str:
+        asked.append(1)
+        told.stop.set()
+        raise Transient(BUSY, retry_after=LONGEST)
+
+    with pytest.raises(Stopped):
+        patiently(told.watch, ask)
+    assert asked == [1]
