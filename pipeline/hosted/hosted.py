@@ -150,6 +150,11 @@ class Hosted:
         """A picture is safe in the gallery: nothing more is kept of it here."""
         self._receipts.settle(job_id, index)
 
+    @property
+    def under_way(self) -> set[str]:
+        """The jobs with calls of which the end is not known."""
+        return self._receipts.jobs()
+
     def recover(self) -> Iterator[tuple[str, Picture]]:
         """The pictures, each with the id of its job, that came before the studio ended and did not reach the gallery.
         What cannot be read stays where it is."""

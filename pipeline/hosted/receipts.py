@@ -65,6 +65,10 @@ class Receipts:
         found = [call for path in self._folder.glob(f"{job_id}-*.call") if (call := _read(path))]
         return sorted(found, key=lambda call: call.index)
 
+    def jobs(self) -> set[str]:
+        """The jobs with calls of which the end is not known."""
+        return {path.stem.rpartition("-")[0] for path in self._folder.glob("*.call")}
+
     def keep(self, job_id: str, index: int, data: bytes) -> None:
         """Keep a picture as it was sent."""
         self._write(self.file(job_id, index), data)

@@ -50,6 +50,7 @@ class Dispatcher:
             self._store.requeue_interrupted()
             if recover:
                 self._foreman.outside.recover()
+                self._foreman.outside.take_up()
             for row in self._store.queued():
                 self._line.join(row, self._hosted.lane(row.model))
             self.crew.start()

@@ -11,14 +11,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo
+from pipeline.errors import DarkroomError, EngineFailed, ErrorInfo, NotFound
 from pipeline.events import Asked, Cancelled, Event, Failed, Finished, Last, Queued, Saved, Warned
 from pipeline.jobs.active import ActiveJob
 from pipeline.jobs.ledger import Ledger
 from pipeline.jobs.line import WaitingLine
+from pipeline.jobs.state import ENDED
 from pipeline.jobs.store import JobRow
 from pipeline.jobs.surroundings import Surroundings
 
@@ -71,6 +73,17 @@ class Outside:
             if picture.index in saved or keeper.save(picture, job_id).path is not None:
                 hosted.settle(job_id, picture.index)
 
+    def take_up(self) -> None:
+        """Wait for what was ordered for jobs that had ended by the time the studio did, and save it: those that were
+        cancelled."""
+        for job_id in self._around.hosted.under_way:
+            with suppress(NotFound):
+                row = self._ledger.store.get(job_id)
+                if row.status in ENDED:
+                    errand = _Errand(row, self._around.hosted.lane(row.model), ActiveJob(job_id, row.client), over=True)
+                    errand.stop.set()
+                    self._start(errand)
+
     def dispatch(self) -> None:
         """Begin jobs, as many for each provider as it may have in hand."""
         if self._closed:
@@ -116,7 +129,10 @@ class Outside:
         self._ledger.feed.publish(job_id, Queued(position=1))  # until the provider is asked
         errand = _Errand(row, lane, ActiveJob(job_id, row.client, warnings=row.warnings))
         self._errands[job_id] = errand
-        thread = threading.Thread(target=self._run, args=(errand,), name=f"hosted-{job_id}", daemon=True)
+        self._start(errand)
+
+    def _start(self, errand: _Errand) -> None:
+        thread = threading.Thread(target=self._run, args=(errand,), name=f"hosted-{errand.row.id}", daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 

@@ -1,5 +1,6 @@
 """A persistent studio without workers, in a process that a test may kill: `python -m tests.hosted.studio_process MODEL`
-submits a job and prints its id; with `dies` behind that, the process ends when the first picture is to be saved."""
+submits a job and prints its id, and cancels it when a line comes. With `dies` behind that, the process ends when the
+first picture is to be saved."""
 
 from __future__ import annotations
 
@@ -22,9 +23,16 @@ def main(model: str, *rest: str) -> None:
     with HostedStudio(persistent=True) as studio:
         if rest:
             studio.gallery.save = _die  # type: ignore[method-assign]
-        sys.stdout.write(studio.submit(GenerationRequest(prompt="a boat", model=model)).id + "\n")
-        sys.stdout.flush()
-        signal.pause()
+        job = studio.submit(GenerationRequest(prompt="a boat", model=model))
+        _tell(job.id)
+        for _ in sys.stdin:
+            job.cancel()
+            _tell("cancelled")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.errors import ProviderFailed
 from pipeline.gallery.verify import verify
+from pipeline.jobs import outside
 from pipeline.settings import Settings
 from tests.conftest import variables
 from tests.hosted.conftest import HostedStudio
@@ -44,9 +45,9 @@ def running(settings: Settings, *arguments: str) -> Iterator[tuple[subprocess.Po
     """A studio in a process of its own, with a job, and the job's id; killed at the end."""
     command = [sys.executable, "-m", "tests.hosted.studio_process", *arguments]
     environment = os.environ | variables(settings)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         try:
-            assert process.stdout is not None
             yield process, process.stdout.readline().strip()
         finally:
             process.kill()
@@ -89,6 +90,26 @@ def test_a_task_of_a_studio_that_was_killed_is_found_again_and_ordered_once(
         assert (image.recipe.hosted.provider, image.recipe.prompt) == ("Kling", "a boat")
     assert image.path is not None
     assert verify(image.path).state == "intact"
+    assert len(orders(provider)) == 1
+
+
+def test_a_task_of_a_job_that_was_cancelled_before_the_studio_was_killed_still_brings_its_picture(
+    settings: Settings, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "PATIENCE", 60.0)
+    task = Task(provider)
+    with running(settings, KLING) as (process, job_id):
+        assert task.looked.wait(60)
+        print("cancel", file=process.stdin, flush=True)
+        assert process.stdout.readline().strip() == "cancelled"
+    task.done.set()
+    with HostedStudio(settings, persistent=True) as studio:
+        assert studio.job(job_id).state.status == "cancelled"
+    with HostedStudio(settings, persistent=True) as studio:
+        [image] = studio.gallery.of_job(job_id)
+        assert image.path is not None
+        assert verify(image.path).state == "intact"
+        assert studio.job(job_id).state.status == "cancelled"
     assert len(orders(provider)) == 1
 
 
