@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.recipe import Recipe
+from ui.parts import hosted_recipe
 
 
 def clipped(prompt: str, length: int = 80) -> str:
@@ -68,6 +69,8 @@ def left(seconds: float) -> str:
 
 def facts(recipe: Recipe) -> list[str]:
     """What made a picture, in a few words each."""
+    if recipe.hosted is not None:
+        return hosted_recipe.facts(recipe, recipe.hosted)
     return [
         f"{recipe.width} × {recipe.height}",
         f"{recipe.num_inference_steps} steps",
@@ -82,7 +85,7 @@ def deed(recipe: Recipe) -> str:
     upscale, words = recipe.upscale, "drawn"
     if recipe.image is not None:
         part = "extended" if recipe.outpaint else "repainted in part" if recipe.mask else "changed"
-        words = f"{part} ({recipe.strength:g})" if recipe.strength else ""
+        words = f"{part} ({recipe.strength:g})" if recipe.strength else part if recipe.hosted else ""
     enlarged = f"enlarged × {upscale.factor}" if upscale else ""
     return ", ".join(filter(None, (words, enlarged)))
 

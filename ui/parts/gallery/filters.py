@@ -118,6 +118,6 @@ def _size(query: ImageQuery) -> str | None:
 def _name(studio: Studio, model: str) -> str:
     """The model's name; its id where it is no longer known."""
     try:
-        return studio.models.find(model).name
+        return studio.model(model).name
     except DarkroomError:
         return model
