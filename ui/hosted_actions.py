@@ -22,19 +22,20 @@ def agree(studio: Studio, provider_id: str) -> None:
         state.problem = OutputUnwritable(message, "Free some space at DARKROOM_OUTPUTS, or set it elsewhere.").info
 
 
-def add_server(studio: Studio) -> None:
+def add(studio: Studio) -> None:
     """Add the server that the page names."""
     state.problem = None
     url, name, key_variable = (state[field].strip() for field in FIELDS)
     try:
         studio.hosted.add_server(url, name=name, key_variable=key_variable)
     except DarkroomError as error:
-        state.problem = error.info.model_copy(update={"field": "server"})
+        state.problem = error.info
         return
     state.update(dict.fromkeys(FIELDS, ""))
+    st.toast("The server and its models are known now.", icon=":material/cloud_done:")
 
 
-def remove_server(studio: Studio, provider_id: str) -> None:
+def remove(studio: Studio, provider_id: str) -> None:
     """Take a server that was added out again; its pictures stay."""
     state.problem = None
     try:

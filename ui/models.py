@@ -1,4 +1,5 @@
-"""Every checkpoint that is known: what it is, whether it fits here, its files, and the way to add one."""
+"""Every checkpoint that is known: what it is, whether it fits here, its files, and the way to add one. And who else
+makes pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from ui import actions, shared
 from ui.parts import problems, text
-from ui.parts.models import adding, card, entry, token
+from ui.parts.models import adding, card, entry, hosted, token
 
 ACROSS = 2
 KEEP: dict[str, Any] = {"persist_state": "session"}
@@ -42,3 +43,4 @@ for begin in range(0, len(shown), ACROSS):
     for column, one in zip(st.columns(ACROSS), shown[begin : begin + ACROSS], strict=False):
         with column:
             card.draw(studio, one)
+hosted.draw(studio)

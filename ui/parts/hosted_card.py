@@ -46,8 +46,8 @@ def agreement(studio: Studio, provider: ProviderState) -> None:
 
 def about(model: HostedModel) -> None:
     """What it is good at, what it costs, and its pitfalls, folded away."""
-    notes = "".join(f"<li>{text.plain(note)}</li>" for note in model.notes)
-    price = f'<p class="card">{text.plain(model.price)}</p>' if model.price else ""
+    notes = "".join(f"<li>{text.linked(note)}</li>" for note in model.notes)
+    price = f'<p class="card">{text.linked(model.price)}</p>' if model.price else ""
     with st.expander("About this model" + (" and its price" if price else ""), type="compact", key="about"):
         st.html(
             f'<div class="about"><p class="card">{text.plain(model.summary)}</p>{price}'

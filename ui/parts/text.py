@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
@@ -22,6 +23,22 @@ def clipped(prompt: str, length: int = 80) -> str:
 def plain(text: str) -> str:
     """`text` for HTML, with nothing in it taken for markup."""
     return html.escape(text)
+
+
+_MARKED = re.compile(r"(https?://[^\s]*[^\s.,;:)])|`([^`]+)`")
+"""An address or a command inside a sentence."""
+
+
+def linked(text: str) -> str:
+    """`text` for HTML, its addresses as links and its commands as they are typed."""
+
+    def marked(found: re.Match[str]) -> str:
+        address, command = found.groups()
+        if command:
+            return f"<code>{command}</code>"
+        return f'<a href="{address}" target="_blank" rel="noopener">{address.partition("://")[2]}</a>'
+
+    return _MARKED.sub(marked, html.escape(text))
 
 
 def escaped(text: str) -> str:

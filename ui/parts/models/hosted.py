@@ -1,0 +1,111 @@
+"""The providers of hosted models: whether each can be asked, what to do if not, and what it offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pipeline.hosted.hosted import ProviderState
+from pipeline.models.hosted import HostedModel, HostedSize
+from pipeline.studio import Studio
+from ui.parts import hosted_card, text
+from ui.parts.models import servers
+
+_CREATE = Path(__file__).parents[2] / "create.py"
+_ACROSS = 2
+
+
+def draw(studio: Studio) -> None:
+    """The section; nothing when hosted models are off."""
+    if not studio.hosted.on:
+        return
+    with st.container(key="hosted", gap="small"):
+        words, way = st.columns([8, 4], vertical_alignment="bottom")
+        words.html(
+            '<h2 class="head">Hosted</h2><p class="row">Made by others, mostly with a key of yours. Prompts and the '
+            "pictures to work from leave this machine for that, and nothing does before somebody here has agreed.</p>"
+        )
+        with way:
+            servers.popover(studio)
+        providers = studio.hosted.providers
+        for begin in range(0, len(providers), _ACROSS):
+            for column, state in zip(st.columns(_ACROSS), providers[begin : begin + _ACROSS], strict=False):
+                with column:
+                    _provider(studio, state)
+
+
+def _provider(studio: Studio, state: ProviderState) -> None:
+    """One provider as a card: what stands in its way, where it is, and its models."""
+    known = state.provider
+    models = [model for model in studio.hosted.models if model.provider == known.id]
+    with st.container(border=True, key=f"provider-{known.id}", height="stretch"):
+        st.html(_heading(state) + _figures(state))
+        if state.ready:
+            hosted_card.agreement(studio, state)
+        label = "1 model" if len(models) == 1 else f"{len(models)} models"
+        with st.expander(label, type="compact", key=f"models-of-{known.id}", expanded=state.ready):
+            for model in models:
+                _model(studio, model)
+        servers.removal(studio, state)
+
+
+def _heading(state: ProviderState) -> str:
+    mark = '<span class="here">Ready</span>' if state.ready else "<span>Not ready</span>"
+    why = "" if state.ready else f'<p class="summary">{text.plain(state.reason)} {text.linked(state.remedy)}</p>'
+    return (
+        f'<div class="model"><h3 class="head">{text.plain(state.provider.name)}</h3><div class="facts">{mark}</div>'
+        f"</div>{why}"
+    )
+
+
+def _figures(state: ProviderState) -> str:
+    known = state.provider
+    facts = {
+        "Address": text.plain(state.host),
+        "Key": ", ".join(" or ".join(map(text.plain, names)) for names in known.keys) or "none is needed",
+        "Keys are made at": text.linked(known.key_url),
+        "Terms": text.linked(known.terms_url),
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in facts.items() if words)
+    return f'<dl class="recipe">{rows}</dl>'
+
+
+def _model(studio: Studio, model: HostedModel) -> None:
+    """One model: what it is, and the way to use it."""
+    with st.container(key=f"model-{model.id}", gap="xsmall"):
+        st.html(_about(model))
+        if studio.hosted.usable(model):
+            st.page_link(_CREATE, label="Use", icon=":material/photo_camera:", query_params={"model": model.id})
+
+
+def _about(model: HostedModel) -> str:
+    options = (f"{name.replace('_', ' ')} ({', '.join(one.choices)})" for name, one in model.options.items())
+    facts = {
+        "Pictures": text.plain(_sizes(model.size)),
+        "Options": text.plain(", ".join(options)),
+        "Price": text.linked(model.price),
+        "Offered": text.plain(_until(model)),
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in facts.items() if words)
+    notes = "".join(f"<li>{text.linked(note)}</li>" for note in model.notes)
+    return (
+        f'<h4 class="stage">{text.plain(model.name)}</h4><p class="path">{text.plain(model.id)}</p>'
+        f'<p class="card">{text.plain(model.summary)}</p><dl class="recipe">{rows}</dl>'
+        + (f'<ul class="notes">{notes}</ul>' if notes else "")
+    )
+
+
+def _sizes(size: HostedSize) -> str:
+    """Which sizes it makes, in a few words."""
+    if size.ratios:
+        return f"{', '.join(size.ratios)}" + (f" at {', '.join(size.resolutions)}" if size.resolutions else "")
+    if size.shapes:
+        return ", ".join(f"{width} × {height}" for width, height in size.shapes)
+    return f"sides of {size.min} to {size.max} pixels in steps of {size.multiple}"
+
+
+def _until(model: HostedModel) -> str:
+    if model.retires is None:
+        return ""
+    return model.retires_soon() or f"until {model.retires:%-d %B %Y}"
