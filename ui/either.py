@@ -34,6 +34,14 @@ def known(studio: Studio, name: str) -> Model | None:
         return None
 
 
+def name_of(studio: Studio, model: str) -> str:
+    """What people call the model with that id; the id where it is not known any more."""
+    try:
+        return studio.model(model).name if model else ""
+    except DarkroomError:
+        return model
+
+
 def defaults(model: Model) -> dict[str, Any]:
     """What the fields that depend on the model begin with."""
     return hosted.defaults(model) if isinstance(model, HostedModel) else form.defaults(model)

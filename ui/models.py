@@ -43,4 +43,5 @@ for begin in range(0, len(shown), ACROSS):
     for column, one in zip(st.columns(ACROSS), shown[begin : begin + ACROSS], strict=False):
         with column:
             card.draw(studio, one)
-hosted.draw(studio)
+if chosen in (entry.ALL, None):
+    hosted.draw(studio, words)

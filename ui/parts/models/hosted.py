@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -16,29 +17,35 @@ _CREATE = Path(__file__).parents[2] / "create.py"
 _ACROSS = 2
 
 
-def draw(studio: Studio) -> None:
-    """The section; nothing when hosted models are off."""
-    if not studio.hosted.on:
+def draw(studio: Studio, words: str) -> None:
+    """The section, with the providers of models in which all words occur; nothing when hosted models are off."""
+    shown = [(state, models) for state in studio.hosted.providers if (models := _wanted(studio, state, words))]
+    if not shown:
         return
     with st.container(key="hosted", gap="small"):
-        words, way = st.columns([8, 4], vertical_alignment="bottom")
-        words.html(
+        st.html(
             '<h2 class="head">Hosted</h2><p class="row">Made by others, mostly with a key of yours. Prompts and the '
             "pictures to work from leave this machine for that, and nothing does before somebody here has agreed.</p>"
         )
-        with way:
-            servers.popover(studio)
-        providers = studio.hosted.providers
-        for begin in range(0, len(providers), _ACROSS):
-            for column, state in zip(st.columns(_ACROSS), providers[begin : begin + _ACROSS], strict=False):
+        for begin in range(0, len(shown), _ACROSS):
+            for column, (state, models) in zip(st.columns(_ACROSS), shown[begin : begin + _ACROSS], strict=False):
                 with column:
-                    _provider(studio, state)
+                    _provider(studio, state, models)
 
 
-def _provider(studio: Studio, state: ProviderState) -> None:
+def _wanted(studio: Studio, state: ProviderState, words: str) -> list[HostedModel]:
+    """The models of a provider in whose name, id or summary, or in that of the provider, all words occur."""
+
+    def told(model: HostedModel) -> str:
+        return f"{state.provider.name} {model.name} {model.id} {model.summary}".lower()
+
+    own = [model for model in studio.hosted.models if model.provider == state.provider.id]
+    return [model for model in own if all(word in told(model) for word in words.lower().split())]
+
+
+def _provider(studio: Studio, state: ProviderState, models: Sequence[HostedModel]) -> None:
     """One provider as a card: what stands in its way, where it is, and its models."""
     known = state.provider
-    models = [model for model in studio.hosted.models if model.provider == known.id]
     with st.container(border=True, key=f"provider-{known.id}", height="stretch"):
         st.html(_heading(state) + _figures(state))
         if state.ready:

@@ -13,18 +13,17 @@ _ADAPTER = "compatible"
 """Of the providers that somebody here has added."""
 
 
-def popover(studio: Studio) -> None:
-    """The button that opens the form for one."""
-    with st.popover("Add a server", icon=":material/add:", width="stretch", key="adding-server"):
-        st.write("Another Darkroom, or any server that speaks as OpenAI does.")
-        st.text_input("Address", key="server_url", placeholder="http://192.168.1.5:8501", help="Its host and port.")
-        problems.under("url")
-        st.text_input("Name", key="server_name", placeholder="Its host", max_chars=60)
-        problems.under("name")
-        advice = "The name of the environment variable that has its key, never the key itself."
-        st.text_input("Variable with its key", key="server_key", placeholder="None", help=advice, max_chars=60)
-        problems.under("key_variable")
-        st.button("Ask it and add it", key="add-server", width="stretch", on_click=hosted_actions.add, args=(studio,))
+def form(studio: Studio) -> None:
+    """The fields for one."""
+    st.write("Another Darkroom, or any server that speaks as OpenAI does. It is asked for its models.")
+    st.text_input("Address", key="server_url", placeholder="http://192.168.1.5:8501", help="Its host and port.")
+    problems.under("url")
+    st.text_input("Name", key="server_name", placeholder="Its host", max_chars=60)
+    problems.under("name")
+    advice = "The name of the environment variable that has its key, never the key itself."
+    st.text_input("Variable with its key", key="server_key", placeholder="None", help=advice, max_chars=60)
+    problems.under("key_variable")
+    st.button("Ask it and add it", key="add-server", width="stretch", on_click=hosted_actions.add, args=(studio,))
 
 
 def removal(studio: Studio, state: ProviderState) -> None:
