@@ -27,21 +27,23 @@ search, choice, ways = st.columns([4, 4, 4], vertical_alignment="bottom")
 with search:
     words = st.text_input("Search", key="models-search", placeholder="Name, family, licence …", **KEEP)
 with choice:
-    chosen = st.segmented_control("Show", entry.CHOICES, default=entry.ALL, key="models-shown", **KEEP)
+    choices = [*entry.CHOICES, *([entry.HOSTED] if studio.hosted.on else [])]
+    chosen = st.segmented_control("Show", choices, default=entry.ALL, key="models-shown", required=True, **KEEP)
 with ways, st.container(horizontal=True):
     token.help_popover(studio)
     adding.popover(studio)
 
 problems.elsewhere()
-entries = entry.look(studio)
+entries = [] if chosen == entry.HOSTED else entry.look(studio)
+providers = hosted.wanted(studio, words) if chosen in (entry.ALL, entry.HOSTED) else []
 shown = entry.wanted(entries, chosen, words)
-told = f"{len(shown)} of {len(entries)}, on {studio.engine.hardware.best.label}."
-st.html(f'<p class="row" role="status">{text.plain(told)}</p>')
-if not shown:
+if entries:
+    told = f"{len(shown)} of {len(entries)}, on {studio.engine.hardware.best.label}."
+    st.html(f'<p class="row" role="status">{text.plain(told)}</p>')
+if not shown and not providers:
     st.info("No model is like that. Change the words or the choice above.", icon=":material/search_off:")
 for begin in range(0, len(shown), ACROSS):
     for column, one in zip(st.columns(ACROSS), shown[begin : begin + ACROSS], strict=False):
         with column:
             card.draw(studio, one)
-if chosen in (entry.ALL, None):
-    hosted.draw(studio, words)
+hosted.draw(studio, providers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -17,9 +18,21 @@ _CREATE = Path(__file__).parents[2] / "create.py"
 _ACROSS = 2
 
 
-def draw(studio: Studio, words: str) -> None:
-    """The section, with the providers of models in which all words occur; nothing when hosted models are off."""
-    shown = [(state, models) for state in studio.hosted.providers if (models := _wanted(studio, state, words))]
+class Offer(NamedTuple):
+    """A provider, and models of it."""
+
+    state: ProviderState
+    models: Sequence[HostedModel]
+
+
+def wanted(studio: Studio, words: str) -> list[Offer]:
+    """The providers with their models in which all words occur; those without any are left out."""
+    offers = [Offer(state, _wanted(studio, state, words)) for state in studio.hosted.providers]
+    return [offer for offer in offers if offer.models]
+
+
+def draw(studio: Studio, shown: Sequence[Offer]) -> None:
+    """The section; nothing where there is nobody."""
     if not shown:
         return
     with st.container(key="hosted", gap="small"):
@@ -28,9 +41,9 @@ def draw(studio: Studio, words: str) -> None:
             "pictures to work from leave this machine for that, and nothing does before somebody here has agreed.</p>"
         )
         for begin in range(0, len(shown), _ACROSS):
-            for column, (state, models) in zip(st.columns(_ACROSS), shown[begin : begin + _ACROSS], strict=False):
+            for column, offer in zip(st.columns(_ACROSS), shown[begin : begin + _ACROSS], strict=False):
                 with column:
-                    _provider(studio, state, models)
+                    _provider(studio, *offer)
 
 
 def _wanted(studio: Studio, state: ProviderState, words: str) -> list[HostedModel]:
