@@ -142,7 +142,8 @@ def _picture(fields: Mapping[str, Any], model: HostedModel) -> dict[str, Any]:
 def _makes(size: HostedSize, one: Size) -> bool:
     """Whether a size lies within the provider's limits."""
     in_all = size.min_pixels <= math.prod(one) <= size.max_pixels
-    return in_all and all(map(size.fits, one)) and max(one) <= size.max_aspect * min(one)
+    shaped = size.max_aspect is None or max(one) <= size.max_aspect * min(one)
+    return in_all and shaped and all(map(size.fits, one))
 
 
 def _called(size: HostedSize, one: Size) -> str:

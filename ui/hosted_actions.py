@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.errors import DarkroomError, OutputUnwritable
+from pipeline.errors import DarkroomError
 from pipeline.studio import Studio
 
 state = st.session_state
@@ -17,9 +17,8 @@ def agree(studio: Studio, provider_id: str) -> None:
     state.problem = None
     try:
         studio.hosted.acknowledge(provider_id)
-    except OSError as error:
-        message = f"That you agree could not be written down: {error.strerror or error}."
-        state.problem = OutputUnwritable(message, "Free some space at DARKROOM_OUTPUTS, or set it elsewhere.").info
+    except DarkroomError as error:
+        state.problem = error.info
 
 
 def add(studio: Studio) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pipeline.recipe import HostedUse, Recipe
 
-UNKNOWN = ("num_inference_steps", "guidance_scale", "scheduler", "quantization", "offload", "dtype", "device")
+UNKNOWN = ("quantization", "offload", "dtype", "device")
 """Fields of a recipe that say nothing when a provider made the picture."""
 
 
 def facts(recipe: Recipe, used: HostedUse) -> list[str]:
     """In a few words each."""
     seed = f"seed {recipe.seed}" if used.seeded else "no seed"
+    sampled = [f"{recipe.num_inference_steps} steps"] if recipe.num_inference_steps else []
     chosen = [f"{_name(name).lower()} {value}" for name, value in recipe.options.items() if value != "auto"]
     size = f"{recipe.width} × {recipe.height}"
-    return [size, f"hosted by {used.provider}", *chosen, seed, f"{recipe.seconds:.1f} s"]
+    return [size, f"hosted by {used.provider}", *chosen, *sampled, seed, f"{recipe.seconds:.1f} s"]
 
 
 def rows(recipe: Recipe, used: HostedUse) -> list[tuple[str, str]]:
@@ -24,6 +25,8 @@ def rows(recipe: Recipe, used: HostedUse) -> list[tuple[str, str]]:
         ("Model", recipe.model),
         ("Made by", f"{used.provider}, at {used.host}"),
         ("Its name there", used.model),
+        ("Steps", str(recipe.num_inference_steps or "")),
+        ("Guidance", f"{recipe.guidance_scale:g}" if recipe.guidance_scale else ""),
         ("Size", f"{recipe.width} × {recipe.height}"),
         ("Size asked for", f"{asked[0]} × {asked[1]}" if asked else ""),
         *((_name(name), value) for name, value in recipe.options.items()),
@@ -38,9 +41,10 @@ def rows(recipe: Recipe, used: HostedUse) -> list[tuple[str, str]]:
 def told(recipe: Recipe, field: str) -> object:
     """The value of a field of any recipe; None where nobody knows it."""
     used = recipe.hosted
-    if used is not None and (field in UNKNOWN or (field == "seed" and not used.seeded)):
-        return None
-    return getattr(recipe, field)
+    if used is None:
+        return getattr(recipe, field)
+    unknown = field in UNKNOWN or (field == "seed" and not used.seeded)
+    return None if unknown else getattr(recipe, field) or None  # 0 steps are steps that nobody counted
 
 
 def _name(name: str) -> str:
