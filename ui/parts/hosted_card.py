@@ -15,12 +15,13 @@ from ui.parts import text
 def draw(studio: Studio, model: HostedModel) -> None:
     """Below the name of the model that is chosen."""
     provider = studio.hosted.state(studio.hosted.provider(model))
-    st.html(f'<p class="card made-by">Made by {text.plain(provider.provider.name)} at {text.plain(provider.host)}</p>')
+    made = f"Made by {text.plain(provider.provider.name)} at {text.plain(provider.host)}."
+    st.html(f'<p class="card made-by">{made} {text.linked(model.price)}</p>')
     soon = st.container()
     if told := model.retires_soon():
         soon.html(f'<p class="tokens over" role="status">{text.plain(told)}</p>')
     agreement(studio, provider)
-    about(model)
+    _about(model)
 
 
 def agreement(studio: Studio, provider: ProviderState) -> None:
@@ -44,15 +45,12 @@ def agreement(studio: Studio, provider: ProviderState) -> None:
         )
 
 
-def about(model: HostedModel) -> None:
-    """What it is good at, what it costs, and its pitfalls, folded away."""
+def _about(model: HostedModel) -> None:
+    """What it is good at, and its pitfalls, folded away."""
     notes = "".join(f"<li>{text.linked(note)}</li>" for note in model.notes)
-    price = f'<p class="card">{text.linked(model.price)}</p>' if model.price else ""
-    with st.expander("About this model" + (" and its price" if price else ""), type="compact", key="about"):
-        st.html(
-            f'<div class="about"><p class="card">{text.plain(model.summary)}</p>{price}'
-            f'<ul class="notes">{notes}</ul></div>'
-        )
+    with st.expander("About this model", type="compact", key="about"):
+        summary = f'<p class="card">{text.plain(model.summary)}</p>'
+        st.html(f'<div class="about">{summary}<ul class="notes">{notes}</ul></div>')
 
 
 def not_yet() -> None:

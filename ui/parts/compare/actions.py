@@ -93,7 +93,12 @@ def cancel(studio: Studio, comparison_id: str) -> None:
 
 def resume(studio: Studio, comparison_id: str) -> None:
     """Make the pictures that are missing."""
-    _try(lambda: studio.comparisons.resume(comparison_id))
+
+    def make() -> None:
+        _check_agreed(studio, studio.comparisons.find(comparison_id).comparison)
+        studio.comparisons.resume(comparison_id)
+
+    _try(make)
 
 
 def forget(studio: Studio, comparison_id: str) -> None:
@@ -130,16 +135,20 @@ def drop_kept() -> None:
 
 
 def _start(studio: Studio, client: str, comparison: Comparison) -> None:
-    """Begin, and open it; clicks that follow within a second mean the same comparison. Nothing goes to a provider
-    before somebody has agreed to that."""
-    for name in {cell.request.model for cell in comparison.cells()}:
-        hosted.check_agreed(studio, name)
+    """Begin, and open it; clicks that follow within a second mean the same comparison."""
+    _check_agreed(studio, comparison)
     now = time.monotonic()
     if now - state.get("compare_started_at", -DOUBLE_CLICK_SECONDS) < DOUBLE_CLICK_SECONDS:
         return
     state.compare_started_at = now
     begun: ComparisonState = studio.comparisons.start(comparison, client=client)
     st.query_params[ADDRESS] = begun.id
+
+
+def _check_agreed(studio: Studio, comparison: Comparison) -> None:
+    """Raise `InvalidRequest` for a provider to whom nobody has agreed yet that prompts go."""
+    for name in {cell.request.model for cell in comparison.cells()}:
+        hosted.check_agreed(studio, name)
 
 
 def _try(action: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 
 _ABOUT: dict[form.Way, str] = {
-    "models": "One prompt, several models. They are loaded one after the other.",
+    "models": "One prompt, several models. Those that run here are loaded one after the other.",
     "grid": "One prompt, and one or two settings that go through several values.",
     "lab": "The same seed at full precision and with fewer bits: what they save, and what they change.",
 }

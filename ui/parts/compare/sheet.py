@@ -12,7 +12,7 @@ from pipeline.compare.comparisons import CellState, ComparisonState
 from pipeline.compare.grid import Axis
 from pipeline.models import schedulers
 from pipeline.studio import Studio
-from ui import either
+from ui import either, hosted
 from ui.parts import text
 from ui.parts.compare import form, values
 from ui.parts.told import told
@@ -58,7 +58,8 @@ def axes(here: ComparisonState) -> str:
 def labels(studio: Studio, axis: Axis) -> list[str]:
     """The headings of an axis as people call its values."""
     if axis.field == "model":
-        return [either.name_of(studio, str(value)) for value in axis.values]
+        known = hosted.names(studio)
+        return [known.get(str(value)) or either.name_of(studio, str(value)) for value in axis.values]
     if axis.field == "quantization":
         return [form.PRECISIONS.get(str(value), str(value)) for value in axis.values]
     if axis.field == "scheduler":

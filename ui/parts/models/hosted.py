@@ -110,9 +110,9 @@ def _about(model: HostedModel) -> str:
     rows = "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in facts.items() if words)
     notes = "".join(f"<li>{text.linked(note)}</li>" for note in model.notes)
     return (
-        f'<h4 class="stage">{text.plain(model.name)}</h4><p class="path">{text.plain(model.id)}</p>'
+        f'<div class="offer"><h4 class="stage">{text.plain(model.name)}</h4><p class="path">{text.plain(model.id)}</p>'
         f'<p class="card">{text.plain(model.summary)}</p><dl class="recipe">{rows}</dl>'
-        + (f'<ul class="notes">{notes}</ul>' if notes else "")
+        + (f'<ul class="notes">{notes}</ul></div>' if notes else "</div>")
     )
 
 
