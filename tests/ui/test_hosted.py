@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import tiny_settings
-from tests.hosted.provider_server import Answer, ProviderServer, picture, provider_server
+from tests.hosted.provider_server import Answer, Asked, ProviderServer, picture, provider_server
 from tests.ui.axe import grave_violations
 from tests.ui.conftest import PATIENCE_MS, Server, settled, start, stop
 from tests.ui.test_create import button, generate, jobs, prompt, shown
@@ -154,6 +154,19 @@ def test_a_job_is_followed_while_a_provider_draws_and_its_recipe_says_who(
         expect(table.get_by_text(words, exact=True)).to_have_count(0)
 
 
+def test_it_is_told_when_a_provider_is_busy_and_asked_again(page: Page, server: Server, openai: ProviderServer) -> None:
+    begin(page, server)
+    comes = threading.Event()
+    busy = {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
+    again = {"Content-Type": "application/json", "Retry-After": "0"}
+    openai.answers(Answer(busy, 429, again), images(picture(), held_until=comes))
+    choose_count(page, 1)
+    generate(page, "a patient boat")
+    expect(page.locator(".left")).to_contain_text("asked again, attempt 2")
+    comes.set()
+    expect(shown(page, "a patient boat")).to_be_visible()
+
+
 def test_a_refusal_is_told_with_what_to_do_and_the_prompt_is_kept(
     page: Page, server: Server, openai: ProviderServer
 ) -> None:
@@ -217,6 +230,33 @@ def test_the_page_models_says_who_can_be_asked_and_what_they_offer(page: Page, s
     assert grave_violations(page) == []
     page.locator(f"[class*='st-key-model-{ID.replace('/', '-')}']").get_by_role("link", name="Use").click()
     expect(picker(page)).to_have_value(f"{NAME} · hosted by OpenAI")
+
+
+def test_a_server_of_ones_own_is_added_and_forgotten(page: Page, server: Server) -> None:
+    def told(asked: Asked) -> Answer:
+        return Answer({"data": [{"id": "lantern"}]}) if asked.path == "/v1/models" else Answer({}, 404)
+
+    go(page, server, "/models")
+    page.get_by_test_id("stButtonGroup").get_by_text("Hosted", exact=True).click()
+    settled(page)
+    with provider_server() as neighbour:
+        neighbour.answers(told)
+        button(page, "Add a model").click()
+        page.get_by_role("tab", name="A server").click()
+        page.get_by_label("Name", exact=True).fill("Neighbour")
+        page.get_by_label("Address", exact=True).fill("nowhere")
+        button(page, "Ask it and add it").click()
+        expect(page.get_by_role("alert")).to_contain_text("That is no address of a server")
+        settled(page)
+        page.get_by_label("Address", exact=True).fill(neighbour.url)
+        button(page, "Ask it and add it").click()
+        card = page.locator(".st-key-provider-neighbour")
+        expect(card).to_contain_text("neighbour/lantern")
+        expect(card.get_by_role("note")).to_contain_text("sent to Neighbour")
+        page.keyboard.press("Escape")
+        settled(page)
+        button(page, "Forget").click()
+        expect(card).to_have_count(0)
 
 
 def test_a_comparison_has_hosted_models_beside_those_that_run_here(
