@@ -228,7 +228,7 @@ def test_the_page_models_says_who_can_be_asked_and_what_they_offer(page: Page, s
     assert "secret-key" not in page.content()
     settled(page)
     assert grave_violations(page) == []
-    page.locator(f"[class*='st-key-model-{ID.replace('/', '-')}']").get_by_role("link", name="Use").click()
+    card.locator('a[href$="openai%2Fgpt-image-2"]').click()
     expect(picker(page)).to_have_value(f"{NAME} · hosted by OpenAI")
 
 
@@ -267,7 +267,7 @@ def test_a_comparison_has_hosted_models_beside_those_that_run_here(
     go(page, server, "/compare")
     page.get_by_test_id("stButtonGroup").get_by_text("Models", exact=True).click()
     settled(page)
-    pick(page, "Models", NAME)
+    pick(page, "Models", f"{NAME} · hosted by OpenAI")
     settled(page)
     page.get_by_label("Steps", exact=True).fill("2")
     page.get_by_label("Steps", exact=True).blur()
