@@ -11,6 +11,7 @@
     docs/assets/mask.png, mask-phone.png, repainted.png     a part of a picture painted over, and what becomes of it
     docs/assets/chain.png                                   a chain in the form, and what came of it
     docs/assets/following.png                               the edges of a picture, and a result that follows them
+    docs/assets/hosted.png                                  the providers of hosted models on Models
     docs/assets/run.gif                                     a whole run, recorded in a browser
 
 Everything is the demo model's. Needs what the tests need: a browser.
@@ -114,6 +115,7 @@ def main() -> None:
             repainting(chromium, server)
             chaining(chromium, server)
             following(chromium, server, folder / "followed.png")
+            providers(chromium, server)
 
 
 @dataclass(frozen=True)
@@ -356,6 +358,16 @@ def following(chromium: Browser, server: Server, source: Path) -> None:
     page.locator(f'.print img[alt="{FOLLOWING}"]').wait_for(timeout=120_000)
     settled(page)
     page.screenshot(path=ASSETS / "following.png")
+    page.context.close()
+
+
+def providers(chromium: Browser, server: Server) -> None:
+    """Who makes pictures elsewhere, and what each asks for."""
+    page = opened(chromium, server, DESKTOP, "/models")
+    page.get_by_test_id("stButtonGroup").get_by_text("Hosted", exact=True).click()
+    page.locator(".st-key-hosted").wait_for()
+    settled(page)
+    page.screenshot(path=ASSETS / "hosted.png")
     page.context.close()
 
 

@@ -15,12 +15,12 @@ from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.events import SavedImage
 from pipeline.gallery import restore
 from pipeline.inputs import MAX_MARGIN, size_of
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.pictures.desk import Taken
-from pipeline.pictures.fit import nearest_size
-from pipeline.request import GenerationRequest
+from pipeline.request import GenerationRequest, parse_request
 from pipeline.studio import Studio
-from ui import form, labels, maps, presets, restored, stages
+from ui import either, form, hosted, labels, maps, presets, restored, stages
 
 DOUBLE_CLICK_SECONDS = 1.0
 MORE = 4
@@ -33,29 +33,36 @@ state = st.session_state
 def begin(studio: Studio, client: str) -> None:
     """Fill the form of a new session: with the client's last request, so that a reload loses nothing."""
     if "prompt" in state:
-        state.model = chosen(studio).id
+        _keep_model(studio)
         return
     state.problem, state.report, state.jobs_begun = None, None, 0
     last = next(iter(studio.jobs(client=client, limit=1)), None)
-    try:
-        record = studio.models.find(last.model) if last else studio.default.record
-    except DarkroomError:
-        last, record = None, studio.default.record
-    start = form.filled(last.request, record, studio.settings.max_pixels) if last else form.blank(record)
-    state.update(start)
+    record = (last and either.known(studio, last.model)) or studio.default.record
+    if last and record.id == last.model:
+        state.update(either.filled(last.request, record, studio.settings.max_pixels))
+    else:
+        state.update(either.blank(record))
 
 
-def chosen(studio: Studio) -> ModelRecord:
+def _keep_model(studio: Studio) -> None:
+    """Leave the model that is chosen, or take the default when that cannot be chosen any more."""
+    found = labels.meant(state.model, hosted.offered(studio))
+    if found is None:
+        found = studio.default.record
+        state.update(either.defaults(found))
+    state.model = found.id
+
+
+def chosen(studio: Studio) -> Model:
     """The model of the form, or the default when that was forgotten meanwhile."""
-    return labels.meant(state.model, studio.models.records) or studio.default.record
+    return labels.meant(state.model, hosted.offered(studio)) or studio.default.record
 
 
 def fill(studio: Studio, request: GenerationRequest) -> None:
     """Put the settings of `request` into the form."""
     state.problem = None
     try:
-        record = studio.models.find(request.model) if request.model else studio.default.record
-        state.update(form.filled(request, record, studio.settings.max_pixels))
+        state.update(either.filled(request, either.find(studio, request.model), studio.settings.max_pixels))
         if all(map(studio.inputs.has, request.input_ids)):
             st.toast("The form has these settings now.", icon=":material/replay:")
         else:
@@ -69,8 +76,8 @@ def choose(studio: Studio, model: str) -> None:
     """Take another model, with what it recommends."""
     state.problem = None
     try:
-        record = studio.models.find(model)
-        state.update(form.defaults(record) | {"model": record.id})
+        record = either.find(studio, model)
+        state.update(either.defaults(record) | {"model": record.id})
     except DarkroomError as error:
         state.problem = error.info
 
@@ -112,17 +119,25 @@ def take_picture(studio: Studio, data: bytes) -> None:
     _take(studio, lambda: studio.desk.take(data), form.CHANGE)
 
 
-def record_of(studio: Studio, image: SavedImage) -> ModelRecord:
-    """The model that made a picture, or the form's when it is not known any more."""
-    try:
-        return studio.models.find(image.recipe.model)
-    except DarkroomError:
-        return chosen(studio)
+def record_of(studio: Studio, image: SavedImage) -> Model:
+    """The model that made a picture, or the form's when it is not known any more, or cannot be asked."""
+    return either.known(studio, image.recipe.model) or chosen(studio)
+
+
+def enlarger_of(studio: Studio, image: SavedImage) -> ModelRecord:
+    """The checkpoint by whose upscaler a picture is enlarged: its own, or the default for what was made elsewhere."""
+    record = record_of(studio, image)
+    return studio.default.record if isinstance(record, HostedModel) else record
 
 
 def work_from(studio: Studio, image: SavedImage, way: str) -> None:
-    """Work from a picture of the studio, with its own settings to begin with."""
-    fill(studio, image.recipe.to_request(**ALONE, strength=None, upscale=None, seed=-1))
+    """Work from a picture of the studio, with its own settings to begin with; by the form's model, and just with its
+    words, where its own cannot be had."""
+    state.problem = None
+    if either.known(studio, image.recipe.model):
+        fill(studio, image.recipe.to_request(**ALONE, strength=None, upscale=None, seed=-1))
+    else:
+        write(image.recipe.prompt)
     if state.problem is None:
         _take(studio, lambda: studio.desk.take(image), way)
 
@@ -136,8 +151,9 @@ def _take(studio: Studio, take: Callable[[], Taken], way: str) -> None:
         return
     record = chosen(studio)
     state.update(form.no_picture() | {"image": taken.id, "image_notes": taken.notes})
-    choose_way(way if way in form.ways(record) else next(iter(form.ways(record)), form.CHANGE))
-    state.update(form.sized(nearest_size((taken.width, taken.height), record.size), record, studio.settings.max_pixels))
+    known = either.ways(record)
+    choose_way(way if way in known else next(iter(known), form.CHANGE))
+    state.update(either.sized_for((taken.width, taken.height), record, studio.settings.max_pixels))
 
 
 def choose_way(way: str) -> None:
@@ -217,9 +233,12 @@ def enlarge(studio: Studio, client: str, image: SavedImage, factor: int, upscale
     """Queue an enlargement of a picture."""
 
     def queue() -> None:
-        source = studio.desk.take(image).id
-        wish = {"factor": factor, "upscaler": upscaler}
-        _submit(studio, client, image.recipe.to_request(**ALONE | {"image": source, "strength": 0, "upscale": wish}))
+        wish = {"image": studio.desk.take(image).id, "strength": 0, "upscale": {"factor": factor, "upscaler": upscaler}}
+        if image.recipe.hosted is None:
+            _submit(studio, client, image.recipe.to_request(**ALONE | wish))
+        else:  # which no provider does
+            plain = {"prompt": image.recipe.prompt, "model": enlarger_of(studio, image).id}
+            _submit(studio, client, parse_request(**plain, **wish))
 
     _try(queue)
 
@@ -229,12 +248,12 @@ def close_report() -> None:
     state.report = None
 
 
-def styles(studio: Studio, record: ModelRecord) -> dict[str, presets.Style]:
+def styles(studio: Studio, record: Model) -> dict[str, presets.Style]:
     """The styles for a model. Raises `BadSettings` when the person's own file is wrong."""
     return presets.styles(record, presets.read_styles(studio.settings.data_folder / "styles.toml"))
 
 
-def sent(studio: Studio, record: ModelRecord) -> dict[str, object]:
+def sent(studio: Studio, record: Model) -> dict[str, object]:
     """The form with the prompts as they are sent; with a file of styles that is wrong, those of the studio are used."""
     try:
         known = styles(studio, record)
@@ -254,7 +273,7 @@ def generate(studio: Studio, client: str) -> None:
     state.problem = None
     try:
         record = chosen(studio)
-        _submit(studio, client, form.to_request(sent(studio, record), record))
+        _submit(studio, client, either.to_request(sent(studio, record), record))
     except DarkroomError as error:
         state.problem = error.info
 
@@ -327,7 +346,8 @@ def _try(action: Callable[[], object]) -> None:
 
 def _submit(studio: Studio, client: str, request: GenerationRequest) -> None:
     """Queue `request` and show its job; clicks for the same before the page is drawn, or within a second after that,
-    mean the same job."""
+    mean the same job. Nothing goes to a provider before somebody has agreed to that."""
+    hosted.check_agreed(studio, request.model)
     before, when = state.get("clicked", (None, 0.0))
     if request != before or (when is not None and time.monotonic() - when >= DOUBLE_CLICK_SECONDS):
         state.click = uuid.uuid4().hex

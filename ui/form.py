@@ -14,7 +14,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.inputs import USUAL_STRENGTH, Task
 from pipeline.models import schedulers
 from pipeline.models.architectures import ARCHITECTURES
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 from ui import maps, stages
 from ui.presets import NO_STYLE
@@ -101,7 +101,7 @@ def usual_strength(way: str) -> float:
     return USUAL_STRENGTH[WAYS[way]]
 
 
-def presets(record: ModelRecord, max_pixels: int) -> dict[Size, str]:
+def presets(record: Model, max_pixels: int) -> dict[Size, str]:
     """Sizes worth offering, each with its name: the native one first, then by shape, those that the model can make."""
     native = record.size.native
     near = [_near(math.prod(native), ratio, record.size.multiple) for ratio in _RATIOS]
@@ -164,10 +164,9 @@ def defaults(record: ModelRecord) -> dict[str, Any]:
     }
 
 
-def blank(record: ModelRecord) -> dict[str, Any]:
-    """The whole form for a newcomer."""
+def common() -> dict[str, Any]:
+    """What every form begins with, whatever the model."""
     return {
-        "model": record.id,
         "prompt": "",
         "negative_prompt": "",
         "style": NO_STYLE,
@@ -180,8 +179,12 @@ def blank(record: ModelRecord) -> dict[str, Any]:
         "stages": 0,
         **no_picture(),
         **maps.none(),
-        **defaults(record),
     }
+
+
+def blank(record: ModelRecord) -> dict[str, Any]:
+    """The whole form for a newcomer."""
+    return common() | {"model": record.id} | defaults(record)
 
 
 def filled(request: GenerationRequest, record: ModelRecord, max_pixels: int) -> dict[str, Any]:
@@ -241,15 +244,20 @@ def _picture(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any]:
         return {}
     fields = {"image": form["image"], "strength": form["strength"], "fit": form["fit"]}
     if way == REPAINT:
-        if form["mask"] is None:
-            raise InvalidRequest("No part is chosen yet.", "Paint over what is to be drawn anew.", field="mask")
-        return fields | {name: form[name] for name in ("mask", "mask_feather", "mask_area")}
+        return fields | {"mask": mask_of(form)} | {name: form[name] for name in ("mask_feather", "mask_area")}
     if way == EXTEND:
         margins = {side: form[margin_key(side)] for side in SIDES}
         if not any(margins.values()):
             raise InvalidRequest("No side is extended yet.", "Give at least one some pixels.", field="outpaint")
         return {"image": form["image"], "outpaint": margins}
     return fields
+
+
+def mask_of(form: Mapping[str, Any]) -> str:
+    """What is to be drawn anew. Raises `InvalidRequest` while nothing is chosen."""
+    if form["mask"] is None:
+        raise InvalidRequest("No part is chosen yet.", "Paint over what is to be drawn anew.", field="mask")
+    return str(form["mask"])
 
 
 def _upscale(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any] | None:
@@ -277,14 +285,6 @@ def _picture_of(request: GenerationRequest) -> dict[str, Any]:
         "strength": request.used_strength,
         **{margin_key(side): getattr(margins, side) if margins else 0 for side in SIDES},
     }
-
-
-def without_prompt(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest | None:
-    """The request whatever the prompt says, to plan and to warn by; None while something else in it is not right."""
-    try:
-        return to_request({**form, "prompt": "a picture"}, record)
-    except InvalidRequest:
-        return None
 
 
 def changed(form: Mapping[str, Any], record: ModelRecord) -> int:

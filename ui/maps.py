@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipeline.models.controlnets import FAMILIES, ControlNetRecord, ControlNets
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.pictures.edges import HIGH, LOW
 from pipeline.request import GenerationRequest
 
@@ -47,9 +48,11 @@ def added(form: Mapping[str, Any], net: ControlNetRecord, picture: str, notes: t
     )
 
 
-def offered(nets: ControlNets, record: ModelRecord) -> list[ControlNetRecord]:
+def offered(nets: ControlNets, record: Model) -> list[ControlNetRecord]:
     """The nets for a model: those that are on this computer first, and of these the ones for edges, which any picture
     has."""
+    if isinstance(record, HostedModel):
+        return []
     return sorted(nets.fitting(record), key=lambda net: (net.place is None, not finds_edges(net)))
 
 

@@ -1,4 +1,5 @@
-"""Every checkpoint that is known: what it is, whether it fits here, its files, and the way to add one."""
+"""Every checkpoint that is known: what it is, whether it fits here, its files, and the way to add one. And who else
+makes pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from ui import actions, shared
 from ui.parts import problems, text
-from ui.parts.models import adding, card, entry, token
+from ui.parts.models import adding, card, entry, hosted, token
 
 ACROSS = 2
 KEEP: dict[str, Any] = {"persist_state": "session"}
@@ -26,19 +27,23 @@ search, choice, ways = st.columns([4, 4, 4], vertical_alignment="bottom")
 with search:
     words = st.text_input("Search", key="models-search", placeholder="Name, family, licence …", **KEEP)
 with choice:
-    chosen = st.segmented_control("Show", entry.CHOICES, default=entry.ALL, key="models-shown", **KEEP)
+    choices = [*entry.CHOICES, *([entry.HOSTED] if studio.hosted.on else [])]
+    chosen = st.segmented_control("Show", choices, default=entry.ALL, key="models-shown", required=True, **KEEP)
 with ways, st.container(horizontal=True):
     token.help_popover(studio)
     adding.popover(studio)
 
 problems.elsewhere()
-entries = entry.look(studio)
+entries = [] if chosen == entry.HOSTED else entry.look(studio)
+providers = hosted.wanted(studio, words) if chosen in (entry.ALL, entry.HOSTED) else []
 shown = entry.wanted(entries, chosen, words)
-told = f"{len(shown)} of {len(entries)}, on {studio.engine.hardware.best.label}."
-st.html(f'<p class="row" role="status">{text.plain(told)}</p>')
-if not shown:
+if entries:
+    told = f"{len(shown)} of {len(entries)}, on {studio.engine.hardware.best.label}."
+    st.html(f'<p class="row" role="status">{text.plain(told)}</p>')
+if not shown and not providers:
     st.info("No model is like that. Change the words or the choice above.", icon=":material/search_off:")
 for begin in range(0, len(shown), ACROSS):
     for column, one in zip(st.columns(ACROSS), shown[begin : begin + ACROSS], strict=False):
         with column:
             card.draw(studio, one)
+hosted.draw(studio, providers)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 
 from pipeline.errors import BadSettings
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model
 
 HERE = Path(__file__).parent
 NO_STYLE = ""
@@ -59,12 +59,12 @@ class _ForModels(Protocol):
 Offer = TypeVar("Offer", bound=_ForModels)
 
 
-def ideas(record: ModelRecord) -> dict[str, tuple[str, ...]]:
+def ideas(record: Model) -> dict[str, tuple[str, ...]]:
     """What `record` draws well, by group."""
     return {one.group: one.prompts for one in _for_model(_shipped_ideas(), record)}
 
 
-def styles(record: ModelRecord, own: Iterable[Style] = ()) -> dict[str, Style]:
+def styles(record: Model, own: Iterable[Style] = ()) -> dict[str, Style]:
     """The styles that suit `record`, by name: those of the studio, then a person's own."""
     mine = [style for style in own if not style.models or record.id in style.models]
     return {style.name: style for style in (*_for_model(_shipped_styles(), record), *mine)}
@@ -94,7 +94,7 @@ def sent(form: Mapping[str, Any], style: Style | None) -> dict[str, Any]:
     return {**form, "prompt": prompt, "negative_prompt": negative}
 
 
-def _for_model(offers: Iterable[Offer], record: ModelRecord) -> list[Offer]:
+def _for_model(offers: Iterable[Offer], record: Model) -> list[Offer]:
     """Those that name the model; where none does, those that name nobody."""
     known = list(offers)
     own = [one for one in known if record.id in one.models]

@@ -9,11 +9,17 @@ from typing import Any
 from pipeline.errors import DarkroomError, InvalidRequest
 from pipeline.gallery.restore import WORKED_FROM, Restored
 from pipeline.models import schedulers
+from pipeline.models.hosted import HostedModel
 from pipeline.models.own import extras
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import parse_request
 from pipeline.studio import Studio
-from ui import form
+from ui import either, form, hosted
+
+_TAKEN = frozenset({"prompt", "negative_prompt", "width", "height", "seed", "image", "mask", "options"})
+"""Fields that a hosted model may take."""
+_HERE_ALONE = ("num_inference_steps", "guidance_scale", "scheduler", "loras", "vae", "controls", "outpaint", "upscale")
+"""Fields of which it is told that it takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ def into_form(studio: Studio, restored: Restored, model: str) -> Found:
     """The settings of a file as fields of the form; those that cannot be had here are left as they come. `model` is
     used where the file's own is not known."""
     record, notes = _model(studio, restored, model)
+    if isinstance(record, HostedModel):
+        return _into_hosted(studio, restored, record, notes)
     fields = restored.fields | {"scheduler": restored.scheduler_for(schedulers.of(record))}
     notes += _scheduler_left(restored, record, fields["scheduler"])
     notes += [_left_out(fields, names, why) for names, why in _unfit(studio, record, fields)]
@@ -45,17 +53,38 @@ def into_form(studio: Studio, restored: Restored, model: str) -> Found:
     return Found(filled, (*restored.notes, *notes))
 
 
-def _model(studio: Studio, restored: Restored, model: str) -> tuple[ModelRecord, list[str]]:
+def _into_hosted(studio: Studio, restored: Restored, model: HostedModel, notes: list[str]) -> Found:
+    """What a hosted model takes of them."""
+    fields = {name: value for name, value in restored.fields.items() if name in _TAKEN}
+    if left := [name.replace("_", " ") for name in restored.fields if name in _HERE_ALONE]:
+        notes.append(f"{model.name} does not take these, which are left out: {', '.join(left)}.")
+    brought = {name: fields.pop(name, None) for name in ("image", "mask")}
+    if all(studio.inputs.has(name) for name in brought.values() if name):
+        fields |= brought
+    else:
+        notes.append("A picture that it was made from is not kept here.")
+    prompt = fields.pop("prompt", "")
+    request = parse_request(**fields | {"prompt": prompt or "a picture", "model": model.id})
+    return Found(hosted.filled(request, model) | {"prompt": prompt}, (*restored.notes, *notes))
+
+
+def _model(studio: Studio, restored: Restored, model: str) -> tuple[Model, list[str]]:
     """The file's model, or `model` and a sentence about it."""
     names = [name for name in (restored.fields.get("model"), restored.model_name) if name]
     for name in names:
-        try:
-            return studio.models.find(name), []
-        except DarkroomError:
-            continue
-    record = studio.models.find(model)
-    told = f"The model “{names[0]}” is not known here" if names else "The file does not name its model"
+        if found := either.known(studio, name):
+            return found, []
+    record = studio.model(model)
+    told = _unusable(studio, names[0]) if names else "The file does not name its model"
     return record, [f"{told}; {record.name} is used."]
+
+
+def _unusable(studio: Studio, name: str) -> str:
+    """Why a model that a file names is not used."""
+    try:
+        return f"{studio.model(name).name} cannot be asked here now"
+    except DarkroomError:
+        return f"The model “{name}” is not known here"
 
 
 def _scheduler_left(restored: Restored, record: ModelRecord, scheduler: str | None) -> list[str]:
@@ -67,6 +96,8 @@ def _scheduler_left(restored: Restored, record: ModelRecord, scheduler: str | No
 
 def _unfit(studio: Studio, record: ModelRecord, fields: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """The fields that this model or this studio cannot follow, each with the reason."""
+    if fields.pop("options", None):
+        yield ("options",), f"{record.name} has no options of its own."
     for names in (("width", "height"), ("num_inference_steps",)):
         given = {name: fields[name] for name in names if fields.get(name) is not None}
         try:

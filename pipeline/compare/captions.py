@@ -62,11 +62,23 @@ def _shared(comparison: Comparison, recipes: Sequence[Recipe]) -> list[str]:
     }
     found = []
     for name, write in told.items():
-        value = _common([getattr(recipe, name) for recipe in recipes] or [getattr(comparison.base, name)])
+        value = _common([_used(recipe, name) for recipe in recipes] or [getattr(comparison.base, name)])
         if value not in (None, -1) and not comparison.goes_through(name):
             found.append(write(value))
     size = _common([(recipe.width, recipe.height) for recipe in recipes])
-    return [*found, *([f"{size[0]} × {size[1]} pixels"] if size else []), *_day(recipes)]
+    return [*found, *([f"{size[0]} × {size[1]} pixels"] if size else []), *_hosts(recipes), *_day(recipes)]
+
+
+def _used(recipe: Recipe, name: AxisField) -> Any:
+    """The value of a setting; None where a provider made the picture, which tells none of these."""
+    known = recipe.hosted is None or name == "model" or (name == "seed" and recipe.hosted.seeded)
+    return getattr(recipe, name) if known else None
+
+
+def _hosts(recipes: Sequence[Recipe]) -> list[str]:
+    """Which models were asked elsewhere, and where."""
+    made = {f"{label('model', one.model)} hosted by {one.hosted.provider}": None for one in recipes if one.hosted}
+    return list(made)
 
 
 def _common(values: Sequence[Any]) -> Any:

@@ -38,8 +38,8 @@ class Measurement(BaseModel):
     """The same weights without quantisation."""
     load_seconds: float | None
     """None where the model was loaded already."""
-    seconds_per_step: float
-    """Time of the picture by its steps, decoding included."""
+    seconds_per_step: float | None
+    """Time of the picture by its steps, decoding included; None where a provider made it, which tells of no steps."""
     reference: bool
     """Whether the others are compared with this one."""
     psnr: float | None
@@ -95,5 +95,7 @@ def _apart(sample: Sample, reference: Sample) -> tuple[difference.Difference | N
         return None, error.info.message
 
 
-def _pace(recipe: Recipe) -> float:
+def _pace(recipe: Recipe) -> float | None:
+    if recipe.hosted is not None:
+        return None
     return recipe.seconds / max(recipe.num_inference_steps, 1)

@@ -52,7 +52,7 @@ def _shrink(image_id: str, png: bytes, side: int) -> bytes:
     buffer = io.BytesIO()
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            small = image.convert("RGB")
+            small = image.convert("RGBA" if image.has_transparency_data else "RGB")
             small.thumbnail((side, side))
             # Method 2 takes a third of the time of Pillow's own 4 and makes a thumbnail 6 % larger.
             small.save(buffer, "WEBP", quality=80, method=2)

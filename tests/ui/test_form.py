@@ -11,7 +11,7 @@ from pipeline.inputs import Upscale
 from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord, Registry
 from pipeline.request import GenerationRequest, LoraUse
-from ui import form
+from ui import either, form
 
 REGISTRY = Registry.read()
 SHAPED = REGISTRY.find("hunyuan")
@@ -158,7 +158,7 @@ def test_what_is_changed_under_advanced_is_counted() -> None:
 
 
 def test_a_form_without_a_prompt_can_be_planned_and_one_with_a_wrong_field_cannot() -> None:
-    request = form.without_prompt(form.blank(DEMO), DEMO)
+    request = either.without_prompt(form.blank(DEMO), DEMO)
     assert request is not None
     assert request.num_inference_steps == DEMO.steps.default
-    assert form.without_prompt(form.blank(DEMO) | {"seed": -5}, DEMO) is None
+    assert either.without_prompt(form.blank(DEMO) | {"seed": -5}, DEMO) is None

@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from pipeline.events import SavedImage
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.models.tokens import TokenCount
-from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
-from ui import actions, form
+from ui import actions, either, form, hosted
 from ui.parts import (
     advanced,
     chain,
@@ -19,10 +19,14 @@ from ui.parts import (
     estimate,
     follow,
     history,
+    hosted_card,
+    hosted_controls,
     ideas,
     model_card,
     problems,
     restore,
+    seed,
+    size,
     source,
     style,
     text,
@@ -33,43 +37,58 @@ KEEP: dict[str, Any] = {"persist_state": "session"}
 """Keeps a field when another page is opened."""
 
 
-def draw(studio: Studio, client: str, picture: SavedImage | None) -> ModelRecord:
+def draw(studio: Studio, client: str, picture: SavedImage | None) -> Model:
     """Draw the form and return the model that is chosen in it."""
     problems.begin()
     with st.container(key="form", gap="xsmall"):
-        record = studio.models.find(state.model)
+        record = studio.model(state.model)
         _prompts(studio, client, record)
         source.draw(studio, record)
         follow.draw(studio, record)
         style.draw(studio, record)
         record = model_card.draw(studio)
-        _size(record, studio.settings.max_pixels)
-        _steps(record)
-        _guidance(record)
-        _seed(picture)
-        _count()
-        enlarge.draw(studio, record)
-        chain.draw(studio, record)
-        advanced.draw(studio, record)
+        if isinstance(record, HostedModel):
+            hosted_controls.draw(record, picture)
+            _count()
+        else:
+            _settings(studio, record, picture)
     return record
 
 
-def button(studio: Studio, client: str, record: ModelRecord) -> None:
+def button(studio: Studio, client: str, record: Model) -> None:
     """The button that queues a job, what that would take, and the reason above it when it could not."""
     problems.elsewhere()
-    estimate.line(studio, client, record)
+    agreed = hosted.agreed(studio, record)
+    if agreed:
+        estimate.line(studio, client, record)
+    else:
+        hosted_card.not_yet()
     st.button(
         "Generate image",
         type="primary",
         icon=":material/flare:",
         width="stretch",
         shortcut="Mod+Enter",
+        disabled=not agreed,
         on_click=actions.generate,
         args=(studio, client),
     )
 
 
-def _prompts(studio: Studio, client: str, record: ModelRecord) -> None:
+def _settings(studio: Studio, record: ModelRecord, picture: SavedImage | None) -> None:
+    """What a checkpoint leaves to choose."""
+    _size(record, studio.settings.max_pixels)
+    _steps(record)
+    _guidance(record)
+    seed.draw(picture)
+    seed.variation()
+    _count()
+    enlarge.draw(studio, record)
+    chain.draw(studio, record)
+    advanced.draw(studio, record)
+
+
+def _prompts(studio: Studio, client: str, record: Model) -> None:
     hint = next(iter(record.examples), None)
     sent = actions.sent(studio, record)
     count = _counted(studio, record, str(sent["prompt"]), "prompt-count")
@@ -86,14 +105,16 @@ def _prompts(studio: Studio, client: str, record: ModelRecord) -> None:
             help_text = "What the picture should not show."
             st.text_area("Negative prompt", key="negative_prompt", height=68, help=help_text, **KEEP)
             _warn_of_cut(count)
-            _ignored(record)
+            if not isinstance(record, HostedModel):
+                _ignored(record)
             problems.under("negative_prompt")
 
 
-def _counted(studio: Studio, record: ModelRecord, prompt: str, key: str) -> TokenCount | None:
-    """How much of what the model reads is used, on the line of the field's name; None for no words."""
+def _counted(studio: Studio, record: Model, prompt: str, key: str) -> TokenCount | None:
+    """How much of what the model reads is used, on the line of the field's name; None for no words, and for a hosted
+    model, whose tokens nobody here can count."""
     place = st.container(key=key)  # there even when empty: see `problems`
-    if not prompt.strip():
+    if not prompt.strip() or isinstance(record, HostedModel):
         return None
     count = studio.count_tokens(record.id, prompt)
     about = "" if count.exact else "about "
@@ -114,7 +135,7 @@ def _warn_of_cut(count: TokenCount | None) -> None:
 def _ignored(record: ModelRecord) -> None:
     """What is asked for in vain, such as a negative prompt while guidance is off."""
     place = st.container()
-    request = form.without_prompt(state, record)
+    request = either.without_prompt(state, record)
     for sentence in record.ignored(request) if request else []:
         place.html(f'<p class="tokens over" role="status">{text.plain(sentence)}</p>')
 
@@ -122,33 +143,10 @@ def _ignored(record: ModelRecord) -> None:
 def _size(record: ModelRecord, max_pixels: int) -> None:
     sizes = form.presets(record, max_pixels)
     if record.has_one_size:
-        _fixed("Size", next(iter(sizes.values())))
+        size.only(next(iter(sizes.values())))
         return
-    own = {} if record.size.shapes else {form.CUSTOM: "Another size"}
-    options = sizes | own
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="size-row", wrap=False):
-        st.selectbox("Size", options, key="size", format_func=lambda size: options[size], **KEEP)
-        turned = form.turned(state, record, max_pixels)
-        st.button(
-            "Swap width and height",
-            icon=":material/swap_horiz:",
-            key="swap",
-            help="Swap width and height",
-            disabled=turned is None,
-            on_click=actions.turn,
-            args=(turned,),
-        )
-    place = st.container()
-    if state.size == form.CUSTOM:
-        limits: dict[str, Any] = {
-            "min_value": record.size.min,
-            "max_value": record.size.max,
-            "step": record.size.multiple,
-        }
-        across, down = place.columns(2)
-        across.number_input("Width", key="width", **limits, **KEEP)
-        down.number_input("Height", key="height", **limits, **KEEP)
-    problems.under("width", "height")
+    turned = form.turned(state, record, max_pixels)
+    size.draw(sizes, record.size, turned, free=not record.size.shapes)
 
 
 def _steps(record: ModelRecord) -> None:
@@ -191,51 +189,6 @@ def _advice(marks: list[tuple[str, Any, Any]], least: float, most: float) -> str
     fitting = [(name, max(low, least), min(high, most)) for name, low, high in marks if low <= most and high >= least]
     told = [f"{name} {low:g}" if low == high else f"{name} {low:g}–{high:g}" for name, low, high in fitting]
     return f" {', '.join(told).capitalize()}." if told else ""
-
-
-def _seed(picture: SavedImage | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="seed-row"):
-        help_text = "The same seed and settings make the same picture. −1 draws a new seed each time."
-        st.number_input("Seed", -1, MAX_SEED, key="seed", step=1, help=help_text, **KEEP)
-        random_help = "Random: a new seed each time"
-        st.button(
-            "Random seed",
-            icon=":material/casino:",
-            key="dice",
-            help=random_help,
-            on_click=actions.keep_seed,
-            args=(-1,),
-        )
-        seed = picture.seed if picture else -1
-        keep_help = f"Keep this seed: {seed}, of the picture shown" if picture else "Keep the seed of a picture"
-        st.button(
-            "Keep the seed shown",
-            icon=":material/push_pin:",
-            key="pin",
-            help=keep_help,
-            disabled=picture is None,
-            on_click=actions.keep_seed,
-            args=(seed,),
-        )
-    with st.container():
-        if state.variation_strength > 0:
-            _variation()
-    problems.under("seed", "variation_seed", "variation_strength")
-
-
-def _variation() -> None:
-    """That the form stands for a variation, and the way out of it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key="row-variation", wrap=False):
-        words = f"A variation: {state.variation_strength:g} towards seed {state.variation_seed}"
-        st.html(f'<p class="tokens left">{words}</p>')
-        st.button(
-            "Make no variation",
-            icon=":material/close:",
-            type="tertiary",
-            key="no-variation",
-            help="Make the picture of the seed itself",
-            on_click=actions.no_variation,
-        )
 
 
 def _count() -> None:

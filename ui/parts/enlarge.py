@@ -9,7 +9,7 @@ import streamlit as st
 from pipeline.models.extent import finished_size
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
-from ui import form
+from ui import either
 from ui.parts import problems, text
 
 state = st.session_state
@@ -50,7 +50,7 @@ def choice(studio: Studio, record: ModelRecord, key: str) -> str:
 def _becomes(record: ModelRecord) -> None:
     """The size of the finished picture, once everything else in the form is right."""
     place = st.container()
-    request = form.without_prompt(state, record)
+    request = either.without_prompt(state, record)
     if request is not None:
         width, height = finished_size(request, record.size)
         place.html(f'<p class="tokens left">Becomes {width} × {height}</p>')

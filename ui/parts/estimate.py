@@ -6,15 +6,15 @@ import streamlit as st
 
 from pipeline.errors import DarkroomError
 from pipeline.estimate import Estimate
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model
 from pipeline.studio import Studio
-from ui import actions, form
+from ui import actions, either
 from ui.parts import text
 
 
-def line(studio: Studio, client: str, record: ModelRecord) -> None:
+def line(studio: Studio, client: str, record: Model) -> None:
     """One line that is there always; it says so where the time is not known."""
-    request = form.without_prompt(actions.sent(studio, record), record)
+    request = either.without_prompt(actions.sent(studio, record), record)
     try:
         found = studio.estimate(request, client=client) if request else None
     except DarkroomError:  # what stands against the request is told when it is made

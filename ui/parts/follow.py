@@ -11,7 +11,8 @@ import streamlit as st
 from pipeline.errors import ModelUnavailable
 from pipeline.inputs import MAX_CONTROLS, Task
 from pipeline.models.controlnets import FAMILIES, ControlNetRecord, net_in, why_no_controls
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import form, map_actions, maps
 from ui.parts import problems, text
@@ -24,7 +25,7 @@ MOST = 1.0
 """The largest threshold on the page; what is sharper than that is an edge by any measure."""
 
 
-def draw(studio: Studio, record: ModelRecord) -> None:
+def draw(studio: Studio, record: Model) -> None:
     """The section of the form: nothing for a model without nets, while no map is there."""
     place = st.container(key="follow", gap="xsmall")
     with place:
@@ -34,13 +35,27 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         reason = _why_not(record, nets)
         if reason and state.maps:
             st.html(f'<p class="tokens over" role="status">{text.plain(reason)}</p>')
-        if not reason and len(state.maps) < (MAX_CONTROLS if FAMILIES[record.family].several else 1):
+        if not reason and len(state.maps) < _most(record):
             _drop(studio)
         problems.under("controls")
 
 
-def _why_not(record: ModelRecord, nets: Sequence[ControlNetRecord]) -> str:
+def _most(record: Model) -> int:
+    """How many maps a model can follow at once."""
+    if isinstance(record, HostedModel):
+        return 0
+    return MAX_CONTROLS if FAMILIES[record.family].several else 1
+
+
+def _timed(record: Model) -> bool:
+    """Whether a map can be followed in a part of the steps."""
+    return not isinstance(record, HostedModel) and FAMILIES[record.family].timed
+
+
+def _why_not(record: Model, nets: Sequence[ControlNetRecord]) -> str:
     """Why no map can be followed now, as a sentence; empty when one can."""
+    if isinstance(record, HostedModel):
+        return f"{record.name} follows no maps."
     task: Task = "text" if state.image is None else form.WAYS[state.way]
     if reason := why_no_controls(record, task):
         return reason
@@ -63,7 +78,7 @@ def _drop(studio: Studio) -> None:
         st.file_uploader("A map, or a picture with edges", KINDS, key=key, on_change=take, label_visibility="collapsed")
 
 
-def _map(studio: Studio, record: ModelRecord, number: int, nets: Sequence[ControlNetRecord]) -> None:
+def _map(studio: Studio, record: Model, number: int, nets: Sequence[ControlNetRecord]) -> None:
     """One map, small, its net, how it is made, and how far it is followed."""
     field, known = partial(maps.key, number=number), {net.id: net for net in nets}
     net = known.get(state[field("net")]) or next(iter(nets), None)
@@ -80,7 +95,7 @@ def _map(studio: Studio, record: ModelRecord, number: int, nets: Sequence[Contro
         _edges(studio, number)
     how = "How strongly the map is followed: 1 is as the net was trained, 0 not at all."
     st.slider("How strongly", 0.0, 2.0, step=0.05, key=field("scale"), help=how, **KEEP)
-    if FAMILIES[record.family].timed:
+    if _timed(record):
         when = (
             "The first steps lay out the picture, the last ones draw details: an early end leaves those to the words."
         )

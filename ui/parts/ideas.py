@@ -7,22 +7,20 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model
 from ui import presets
 
 POPOVER = "ideas"
 
 
-def popover(record: ModelRecord) -> None:
+def popover(record: Model) -> None:
     """The ideas behind a button; a click writes one into the prompt."""
     with st.popover("Ideas", icon=":material/lightbulb:", type="tertiary", key=POPOVER, on_change="rerun") as box:
         if box.open:
             groups("idea", record, _write)
 
 
-def groups(
-    name: str, record: ModelRecord, on_click: Callable[[str], None], places: Sequence[DeltaGenerator] = ()
-) -> None:
+def groups(name: str, record: Model, on_click: Callable[[str], None], places: Sequence[DeltaGenerator] = ()) -> None:
     """Each group with its prompts as buttons, below each other or in `places`, one for each group; `name` keeps the
     keys apart where ideas stand twice on a page."""
     for number, (group, prompts) in enumerate(presets.ideas(record).items()):

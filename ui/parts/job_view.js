@@ -13,7 +13,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const picture = data.each > 1 ? `Picture ${index % data.each + 1} of ${data.each}` : '';
     return [stage, picture].filter(Boolean).join(' · ');
   };
-  let source, retry, over = false, reached = 0;
+  let source, retry, over = false, reached = 0, provider = '';
 
   const say = (words, left = '') => {
     if (at('status').textContent !== words) at('status').textContent = words;
@@ -50,6 +50,17 @@ export default function ({ parentElement, data, setTriggerValue }) {
       const part = event.component.replaceAll('_', ' ');
       say(event.done < event.total ? `Loading the model: ${part}` : 'The model is loaded', `${event.done} of ${event.total}`);
     },
+    asked(event) {
+      provider = event.provider;
+      reached = event.image_index / data.count;
+      advance(reached);
+      at('bar').classList.add('unsure');  // nothing is heard of how far it is
+      at('bar').setAttribute('aria-valuetext', `${provider} is drawing`);
+      at('tray').style.setProperty('--raw', 0);
+      const again = event.attempt > 1 ? `asked again, attempt ${event.attempt}` : '';
+      const many = event.count > 1 ? `${event.count} pictures at once` : place(event.image_index);
+      say(`${provider} is drawing …`, [many, again].filter(Boolean).join(' · '));
+    },
     step(event) {
       reached = (event.image_index + event.step / event.total) / data.count;
       advance(reached);
@@ -66,6 +77,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       at('tray').classList.add('developing');
     },
     saved({ image }) {
+      if (provider) advance((image.index + 1) / data.count);
       if (!several || at('done').querySelector(`[data-id="${image.id}"]`)) return;
       const picture = new Image();
       Object.assign(picture, { src: `${data.images}/${image.id}/file`, alt: `${data.prompt}, picture ${image.index + 1}` });

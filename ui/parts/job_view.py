@@ -6,9 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from pipeline.errors import DarkroomError
 from pipeline.inputs import size_of
 from pipeline.jobs.state import JobState
-from pipeline.models.size import SizeRule
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model
 from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
@@ -28,7 +30,7 @@ _live = st.components.v2.component(
 
 def follow(studio: Studio, job: JobState) -> None:
     """Follow `job` until it ends; the browser then asks for the page once more."""
-    width, height = _size(job.request, studio.models.find(job.model).size)
+    width, height = _size(job.request, _model(studio, job))
     source = job.request.image
     data = {
         "job": f"/api/v1/jobs/{job.id}",
@@ -60,8 +62,19 @@ def follow(studio: Studio, job: JobState) -> None:
         st.html('<p class="card">Somebody else asked for this picture.</p>')
 
 
-def _size(request: GenerationRequest, rule: SizeRule) -> tuple[int, int]:
+def _model(studio: Studio, job: JobState) -> Model:
+    """Whose picture it is; the default where that was forgotten meanwhile."""
+    try:
+        return studio.model(job.model)
+    except DarkroomError:
+        return studio.default.record
+
+
+def _size(request: GenerationRequest, model: Model) -> tuple[int, int]:
     """Width and height of what is drawn, in pixels, or its shape at least."""
+    rule = model.size
+    if isinstance(model, HostedModel):
+        return model.size.made(*model.asked_size(request))
     if request.image is None or request.width or request.height:
         return request.width or rule.native[0], request.height or rule.native[1]
     width, height = size_of(request.image)

@@ -9,19 +9,24 @@ import streamlit as st
 
 from pipeline.errors import DarkroomError
 from pipeline.models.files.stored import Inventory
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
-from ui import actions, form, labels
-from ui.parts import problems, text, weights
+from ui import actions, either, hosted, labels
+from ui.parts import hosted_card, problems, text, weights
 
 state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
-def draw(studio: Studio) -> ModelRecord:
+def draw(studio: Studio) -> Model:
     """The picker and what stands below it; returns the model that is chosen."""
     files = {record.id: studio.models.inventory(record.id) for record in studio.models.records}
     record = _picker(studio, files)
+    if isinstance(record, HostedModel):
+        problems.under("model")
+        hosted_card.draw(studio, record)
+        return record
     st.html(_plan(studio, record) + _why(studio, record))
     with st.container():
         weights.draw(studio, record, files[record.id])
@@ -30,17 +35,18 @@ def draw(studio: Studio) -> ModelRecord:
     return record
 
 
-def _picker(studio: Studio, files: Mapping[str, Inventory]) -> ModelRecord:
-    """What can run at once stands before what must be downloaded, and the default first of all."""
+def _picker(studio: Studio, files: Mapping[str, Inventory]) -> Model:
+    """What can run at once stands before what must be downloaded, the default first of all, and what is made elsewhere
+    after all that."""
     default = studio.default.record.id
     ordered = sorted(studio.models.records, key=lambda one: (one.id != default, not files[one.id].here))
-    names = {record.id: _name(record, files[record.id]) for record in ordered}
+    names = {record.id: _name(record, files[record.id]) for record in ordered} | hosted.names(studio)
 
     def choose() -> None:
         actions.choose(studio, actions.chosen(studio).id)
 
     st.selectbox("Model", names, key="model", format_func=lambda name: names[name], on_change=choose, **KEEP)
-    return studio.models.find(state.model)
+    return studio.model(state.model)
 
 
 def _name(record: ModelRecord, files: Inventory) -> str:
@@ -51,7 +57,7 @@ def _name(record: ModelRecord, files: Inventory) -> str:
 
 def _plan(studio: Studio, record: ModelRecord) -> str:
     """Whether what the form asks for fits this machine, in one line."""
-    request = form.without_prompt(state, record)
+    request = either.without_prompt(state, record)
     try:
         plan = studio.plan(request) if request else None
     except DarkroomError:  # what the device cannot do is told when it is asked for

@@ -10,8 +10,8 @@ from pipeline.events import SavedImage
 from pipeline.models import schedulers
 from pipeline.recipe import ControlUsed, Recipe
 from pipeline.studio import Studio
-from ui import actions, form, map_actions, maps
-from ui.parts import before_after, enlarge, picture_path, source, text
+from ui import actions, either, map_actions, maps
+from ui.parts import before_after, enlarge, hosted_recipe, picture_path, source, text
 
 GALLERY = Path(__file__).parents[1] / "gallery.py"
 VARIATION = 0.15
@@ -32,8 +32,9 @@ def _alone(image: SavedImage) -> None:
     """From our own route: `st.image` would re-encode it."""
     recipe, source = image.recipe, text.file_url(image.id)
     shape = f"--side:{recipe.width}px;--shape:{recipe.width / recipe.height:.4f}"
+    ground = " clear" if recipe.hosted else ""  # of all pictures only theirs can be transparent
     st.html(
-        f'<a class="print" href="{source}" target="_blank" title="Open alone" style="{shape}">'
+        f'<a class="print{ground}" href="{source}" target="_blank" title="Open alone" style="{shape}">'
         f'<img src="{source}" alt="{text.plain(recipe.prompt)}" width="{recipe.width}" height="{recipe.height}"></a>'
     )
 
@@ -67,18 +68,19 @@ def _again(image: SavedImage, studio: Studio) -> None:
             "Reuse settings",
             icon=":material/replay:",
             width="stretch",
-            help="Put its prompt, its settings and its seed into the form",
+            help="Put its prompt and all its settings into the form",
             on_click=actions.fill,
             args=(studio, image.recipe.to_request()),
         )
-        st.button(
-            "Keep this seed",
-            icon=":material/push_pin:",
-            width="stretch",
-            help="The next picture begins from the same noise",
-            on_click=actions.keep_seed,
-            args=(image.seed,),
-        )
+        if image.recipe.hosted is None:
+            st.button(
+                "Keep this seed",
+                icon=":material/push_pin:",
+                width="stretch",
+                help="The next picture begins from the same noise",
+                on_click=actions.keep_seed,
+                args=(image.seed,),
+            )
 
 
 def _downloads(image: SavedImage) -> None:
@@ -117,35 +119,42 @@ def _marks(image: SavedImage, studio: Studio) -> None:
 
 def _more(image: SavedImage, studio: Studio, client: str) -> None:
     """More pictures of its kind, each with a job at once."""
+    hosted = image.recipe.hosted is not None
     with st.container(horizontal=True, gap="xsmall", key="more"):
-        with st.popover("More like this", icon=":material/auto_awesome_motion:", width="stretch", key="more-like"):
-            st.session_state.setdefault("how_different", VARIATION)
-            st.slider(
-                "How different",
-                0.05,
-                0.5,
-                step=0.05,
-                key="how_different",
-                help="How much of the noise of this seed is exchanged: 0.05 changes details, 0.5 much.",
-                persist_state="session",
-            )
-            st.button(
-                f"Make {actions.MORE} pictures",
-                type="primary",
-                width="stretch",
-                on_click=actions.more_like,
-                args=(studio, client, image),
-            )
-            st.html(f'<p class="card">All begin from seed {image.seed}, with the same settings.</p>')
+        if not hosted:
+            _more_like(image, studio, client)
         st.button(
-            "Other seeds",
+            f"Make {actions.MORE} more" if hosted else "Other seeds",
             icon=":material/casino:",
             width="stretch",
             key="other-seeds",
-            help=f"{actions.MORE} pictures with these settings and new seeds",
+            help=f"{actions.MORE} pictures with these settings" + ("" if hosted else " and new seeds"),
             on_click=actions.other_seeds,
             args=(studio, client, image),
         )
+
+
+def _more_like(image: SavedImage, studio: Studio, client: str) -> None:
+    """Pictures that begin from nearly the same noise."""
+    with st.popover("More like this", icon=":material/auto_awesome_motion:", width="stretch", key="more-like"):
+        st.session_state.setdefault("how_different", VARIATION)
+        st.slider(
+            "How different",
+            0.05,
+            0.5,
+            step=0.05,
+            key="how_different",
+            help="How much of the noise of this seed is exchanged: 0.05 changes details, 0.5 much.",
+            persist_state="session",
+        )
+        st.button(
+            f"Make {actions.MORE} pictures",
+            type="primary",
+            width="stretch",
+            on_click=actions.more_like,
+            args=(studio, client, image),
+        )
+        st.html(f'<p class="card">All begin from seed {image.seed}, with the same settings.</p>')
 
 
 def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
@@ -153,7 +162,7 @@ def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
     record = actions.record_of(studio, image)
     with st.container(horizontal=True, gap="xsmall", key="work-from"):
         with st.popover("Work from this", icon=":material/brush:", width="stretch", key="work-from-this"):
-            for way in form.ways(record):
+            for way in either.ways(record):
                 st.button(
                     source.LONG_NAMES[way],
                     width="stretch",
@@ -161,7 +170,7 @@ def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
                     on_click=actions.work_from,
                     args=(studio, image, way),
                 )
-            if any(map(maps.finds_edges, studio.models.controlnets.fitting(record))):
+            if any(map(maps.finds_edges, maps.offered(studio.models.controlnets, record))):
                 st.button(
                     "Follow its edges",
                     width="stretch",
@@ -170,7 +179,8 @@ def _work_from(image: SavedImage, studio: Studio, client: str) -> None:
                     args=(studio, image),
                 )
         with st.popover("Enlarge", icon=":material/open_in_full:", width="stretch", key="enlarge-this"):
-            upscaler = enlarge.choice(studio, record, f"enlarge-with-{record.id}")
+            enlarger = actions.enlarger_of(studio, image)
+            upscaler = enlarge.choice(studio, enlarger, f"enlarge-with-{enlarger.id}")
             for factor in (2, 4):
                 st.button(
                     f"× {factor} · {image.recipe.width * factor} × {image.recipe.height * factor}",
@@ -218,8 +228,20 @@ def _single_precisions(recipe: Recipe) -> list[str]:
 
 def _rows(image: SavedImage) -> list[tuple[str, str]]:
     recipe = image.recipe
-    versions = ", ".join(f"{name} {version}" for name, version in recipe.versions.items())
+    made = hosted_recipe.rows(recipe, recipe.hosted) if recipe.hosted else _made_here(recipe)
     rows = [
+        *made,
+        *_worked_from(recipe),
+        ("Time", f"{recipe.seconds:.1f} s"),
+        ("Made", f"{recipe.created_at.astimezone():%d %B %Y, %H:%M:%S}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in recipe.versions.items())),
+        ("SHA-256", recipe.sha256),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _made_here(recipe: Recipe) -> list[tuple[str, str]]:
+    return [
         ("Negative prompt", recipe.negative_prompt),
         ("Model", recipe.model),
         ("Revision", recipe.model_revision),
@@ -231,7 +253,6 @@ def _rows(image: SavedImage) -> list[tuple[str, str]]:
             "Variation",
             f"{recipe.variation_strength:g} towards seed {recipe.variation_seed}" * bool(recipe.variation_strength),
         ),
-        *_worked_from(recipe),
         ("Scheduler", schedulers.label(recipe.scheduler) if recipe.scheduler else ""),
         ("LoRAs", ", ".join(f"{use.name} × {use.weight:g}" for use in recipe.loras if use.weight is not None)),
         ("VAE", recipe.vae.name if recipe.vae else ""),
@@ -239,9 +260,4 @@ def _rows(image: SavedImage) -> list[tuple[str, str]]:
         ("Offload", recipe.offload),
         ("Precision", recipe.dtype),
         ("Device", recipe.device),
-        ("Time", f"{recipe.seconds:.1f} s"),
-        ("Made", f"{recipe.created_at.astimezone():%d %B %Y, %H:%M:%S}"),
-        ("Versions", versions),
-        ("SHA-256", recipe.sha256),
     ]
-    return [(name, value) for name, value in rows if value]

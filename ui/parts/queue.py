@@ -128,6 +128,8 @@ def _row(job: JobState, usual: str | None, waiting: Sequence[str]) -> dict[str, 
 def _doing(job: JobState) -> str:
     """What a job that has begun is at, in a few words."""
     now = job.progress
+    if now.provider:
+        return f"{now.provider} is drawing"
     if now.steps:
         left = text.left(now.seconds_left) if now.seconds_left is not None and now.seconds_left >= 1 else ""
         return f"step {now.step} of {now.steps}" + (f", {left}" if left else "")
@@ -139,4 +141,6 @@ def _done(job: JobState) -> float | None:
     if job.status == "queued":
         return None
     now = job.progress
+    if now.provider:
+        return len(job.images) / job.request.num_pictures
     return (now.image_index + now.step / now.steps) / job.request.num_pictures if now.steps else 0.0

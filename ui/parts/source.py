@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from pipeline.inputs import MAX_FEATHER, MAX_MARGIN, size_of
-from pipeline.models import tasks
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model
 from pipeline.studio import Studio
-from ui import actions, form
+from ui import actions, either, form
 from ui.parts import mask_editor, problems, text
 
 state = st.session_state
@@ -24,11 +24,11 @@ STEP = 8
 """Pixels by which margins change."""
 
 
-def draw(studio: Studio, record: ModelRecord) -> None:
+def draw(studio: Studio, record: Model) -> None:
     """The section of the form. A model that can do nothing with a picture says so while there is one."""
     place = st.container(key="source", gap="xsmall")
     with place:
-        offered = form.ways(record)
+        offered = either.ways(record)
         if state.image is None:
             if offered:
                 _drop(studio)
@@ -37,12 +37,12 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         _card()
         problems.under("image")
         if not offered:
-            st.html(f'<p class="tokens over" role="status">{text.plain(tasks.why_not(record, "image"))}</p>')
+            st.html(f'<p class="tokens over" role="status">{text.plain(either.why_not(record, "image"))}</p>')
             return
         _ways(offered)
-        if reason := tasks.why_not(record, "inpaint"):
+        if reason := either.why_not(record, "inpaint"):
             st.html(f'<p class="tokens left">{text.plain(reason)}</p>')
-        {form.CHANGE: _change, form.REPAINT: _repaint, form.EXTEND: _extend}[state.way](studio)
+        {form.CHANGE: _change, form.REPAINT: _repaint, form.EXTEND: _extend}[state.way](studio, record)
 
 
 def _drop(studio: Studio) -> None:
@@ -96,14 +96,18 @@ def _ways(offered: list[str]) -> None:
     )
 
 
-def _change(_: Studio) -> None:
+def _change(_: Studio, record: Model) -> None:
+    if isinstance(record, HostedModel):  # which is told by words alone what is to change
+        return
     _strength("How much of it is drawn anew: 0.2 changes details, 0.8 keeps little more than the layout.")
     st.selectbox("Fit", FITS, key="fit", format_func=FITS.__getitem__, help="How it comes to the size below.", **KEEP)
 
 
-def _repaint(studio: Studio) -> None:
+def _repaint(studio: Studio, record: Model) -> None:
     mask_editor.opener(studio)
     problems.under("mask")
+    if isinstance(record, HostedModel):
+        return
     _strength("How much of the part is drawn anew: 1 is all of it, less keeps its colours and shapes.")
     areas = "The part alone is drawn as large as the model can and put back: finer, and all else stays as it is."
     st.selectbox("Draw", AREAS, key="mask_area", format_func=AREAS.__getitem__, help=areas, **KEEP)
@@ -111,7 +115,7 @@ def _repaint(studio: Studio) -> None:
     st.slider("Soft edge", 0, min(64, MAX_FEATHER), key="mask_feather", help=feather, **KEEP)
 
 
-def _extend(_: Studio) -> None:
+def _extend(_: Studio, __: Model) -> None:
     across = st.columns(2, gap="small")
     for place, side in enumerate(form.SIDES):
         across[place % 2].number_input(side.capitalize(), 0, MAX_MARGIN, step=STEP, key=form.margin_key(side), **KEEP)

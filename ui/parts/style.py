@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pipeline.errors import DarkroomError
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import actions, presets
 from ui.parts import text
@@ -13,7 +13,7 @@ from ui.parts import text
 state = st.session_state
 
 
-def draw(studio: Studio, record: ModelRecord) -> None:
+def draw(studio: Studio, record: Model) -> None:
     """The styles that suit the model; a file of styles that is wrong is told here."""
     wrong = ""
     try:
@@ -32,7 +32,7 @@ def draw(studio: Studio, record: ModelRecord) -> None:
             _sends(known[state.style], record)
 
 
-def _sends(style: presets.Style, record: ModelRecord) -> None:
+def _sends(style: presets.Style, record: Model) -> None:
     """The words that the model gets."""
     sent = presets.sent(state, style)
     without = f"<br>Without: {text.plain(sent['negative_prompt'])}" if record.negative_prompt and style.negative else ""

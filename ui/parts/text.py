@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.recipe import Recipe
+from ui.parts import hosted_recipe
 
 
 def clipped(prompt: str, length: int = 80) -> str:
@@ -21,6 +23,22 @@ def clipped(prompt: str, length: int = 80) -> str:
 def plain(text: str) -> str:
     """`text` for HTML, with nothing in it taken for markup."""
     return html.escape(text)
+
+
+_MARKED = re.compile(r"(https?://[^\s]*[^\s.,;:)])|`([^`]+)`")
+"""An address or a command inside a sentence."""
+
+
+def linked(text: str) -> str:
+    """`text` for HTML, its addresses as links and its commands as they are typed."""
+
+    def marked(found: re.Match[str]) -> str:
+        address, command = found.groups()
+        if command:
+            return f"<code>{command}</code>"
+        return f'<a href="{address}" target="_blank" rel="noopener">{address.partition("://")[2]}</a>'
+
+    return _MARKED.sub(marked, html.escape(text))
 
 
 def escaped(text: str) -> str:
@@ -68,6 +86,8 @@ def left(seconds: float) -> str:
 
 def facts(recipe: Recipe) -> list[str]:
     """What made a picture, in a few words each."""
+    if recipe.hosted is not None:
+        return hosted_recipe.facts(recipe, recipe.hosted)
     return [
         f"{recipe.width} × {recipe.height}",
         f"{recipe.num_inference_steps} steps",
@@ -82,7 +102,7 @@ def deed(recipe: Recipe) -> str:
     upscale, words = recipe.upscale, "drawn"
     if recipe.image is not None:
         part = "extended" if recipe.outpaint else "repainted in part" if recipe.mask else "changed"
-        words = f"{part} ({recipe.strength:g})" if recipe.strength else ""
+        words = f"{part} ({recipe.strength:g})" if recipe.strength else part if recipe.hosted else ""
     enlarged = f"enlarged × {upscale.factor}" if upscale else ""
     return ", ".join(filter(None, (words, enlarged)))
 

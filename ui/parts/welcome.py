@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import actions, form, presets
 from ui.parts import ideas
@@ -13,7 +13,7 @@ _ACROSS = 96
 """Width of the outline of the coming picture, in pixels, when it is square."""
 
 
-def show(studio: Studio, client: str, record: ModelRecord) -> None:
+def show(studio: Studio, client: str, record: Model) -> None:
     """A frame in the shape of the coming picture, and prompts to click: each is made at once."""
     width, height = form.size_of(st.session_state)
     scale = _ACROSS / (width * height) ** 0.5

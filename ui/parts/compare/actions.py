@@ -14,8 +14,9 @@ from pipeline.compare.sheet import read_comparison
 from pipeline.errors import DarkroomError, ErrorInfo
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
+from ui import hosted
 from ui.actions import DOUBLE_CLICK_SECONDS
-from ui.parts.compare import form
+from ui.parts.compare import choices, form
 
 ADDRESS = "comparison"
 """Under which the address names the comparison that is open."""
@@ -41,7 +42,7 @@ def begin(studio: Studio) -> None:
 
 def _mend(studio: Studio) -> None:
     """Put right what is not what it should be; what is as it should be is not touched, since that costs a redraw."""
-    for key, value in form.mended(state, studio.models.records, studio.default.record).items():
+    for key, value in form.mended(state, choices.offered(studio), studio.default.record).items():
         if state[key] != value:
             state[key] = value
 
@@ -68,9 +69,7 @@ def edit(studio: Studio, comparison: Comparison) -> None:
     """Put a comparison into the form and go there."""
 
     def fill() -> None:
-        model = comparison.base.model
-        record = studio.models.find(model) if model else studio.default.record
-        state.update(form.filled(comparison, record))
+        state.update(form.filled(comparison, studio.model(comparison.base.model)))
         leave()
 
     _try(fill)
@@ -94,7 +93,12 @@ def cancel(studio: Studio, comparison_id: str) -> None:
 
 def resume(studio: Studio, comparison_id: str) -> None:
     """Make the pictures that are missing."""
-    _try(lambda: studio.comparisons.resume(comparison_id))
+
+    def make() -> None:
+        _check_agreed(studio, studio.comparisons.find(comparison_id).comparison)
+        studio.comparisons.resume(comparison_id)
+
+    _try(make)
 
 
 def forget(studio: Studio, comparison_id: str) -> None:
@@ -132,12 +136,19 @@ def drop_kept() -> None:
 
 def _start(studio: Studio, client: str, comparison: Comparison) -> None:
     """Begin, and open it; clicks that follow within a second mean the same comparison."""
+    _check_agreed(studio, comparison)
     now = time.monotonic()
     if now - state.get("compare_started_at", -DOUBLE_CLICK_SECONDS) < DOUBLE_CLICK_SECONDS:
         return
     state.compare_started_at = now
     begun: ComparisonState = studio.comparisons.start(comparison, client=client)
     st.query_params[ADDRESS] = begun.id
+
+
+def _check_agreed(studio: Studio, comparison: Comparison) -> None:
+    """Raise `InvalidRequest` for a provider to whom nobody has agreed yet that prompts go."""
+    for name in {cell.request.model for cell in comparison.cells()}:
+        hosted.check_agreed(studio, name)
 
 
 def _try(action: Callable[[], object]) -> None:

@@ -8,7 +8,8 @@ import streamlit as st
 
 from pipeline.compare.grid import NAMES, AxisField
 from pipeline.models import schedulers
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
 from ui import form as single
 from ui.parts import problems
@@ -24,7 +25,7 @@ _NUMBERS_HELP = (
 _WORDS_HELP = "The first is what the prompt says; the others take its place in turn: red, blue, yellow."
 
 
-def draw(studio: Studio, record: ModelRecord) -> None:
+def draw(studio: Studio, record: Model) -> None:
     """Both sides, beside each other."""
     across, down = st.columns(2, gap="medium")
     with across, st.container(border=True, key="compare-across"):
@@ -33,18 +34,27 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         _side(studio, record, "rows", "Down", state.compare_columns)
 
 
-def comparable(record: ModelRecord, taken: str = "") -> list[AxisField]:
+def comparable(record: Model, taken: str = "") -> list[AxisField]:
     """The settings of which a model leaves a choice, without the one that is taken; words go with other words."""
-    useless = {
-        "num_inference_steps": not single.takes_steps(record),
-        "guidance_scale": not single.takes_guidance(record),
-        "scheduler": len(schedulers.of(record)) < 2,
-        "quantization": not record.nf4,
+    useful = _of_hosted(record) if isinstance(record, HostedModel) else _of_checkpoint(record)
+    return [field for field in NAMES if (field != taken or field == "prompt") and useful.get(field, True)]
+
+
+def _of_checkpoint(record: ModelRecord) -> dict[AxisField, bool]:
+    """Whether there is anything to choose about these settings."""
+    return {
+        "num_inference_steps": single.takes_steps(record),
+        "guidance_scale": single.takes_guidance(record),
+        "scheduler": len(schedulers.of(record)) > 1,
+        "quantization": bool(record.nf4),
     }
-    return [field for field in NAMES if (field != taken or field == "prompt") and not useless.get(field)]
 
 
-def _side(studio: Studio, record: ModelRecord, side: form.Side, label: str, taken: str) -> None:
+def _of_hosted(model: HostedModel) -> dict[AxisField, bool]:
+    return {field: field in {"model", "prompt"} or (field == "seed" and model.seed) for field in NAMES}
+
+
+def _side(studio: Studio, record: Model, side: form.Side, label: str, taken: str) -> None:
     key = f"compare_{side}"
     options: list[str] = [*([""] if side == "rows" else []), *comparable(record, taken)]
     names: dict[str, str] = {**NAMES}
@@ -57,7 +67,7 @@ def _side(studio: Studio, record: ModelRecord, side: form.Side, label: str, take
             pick(studio, record, side, field)
 
 
-def pick(studio: Studio, record: ModelRecord, side: form.Side, field: AxisField) -> None:
+def pick(studio: Studio, record: Model, side: form.Side, field: AxisField) -> None:
     """The values of a setting: typed or ticked, with what is wrong with them below."""
     key = form.values_key(side, field)
     if field in values.TYPED:
@@ -84,15 +94,17 @@ def _typed(key: str, field: AxisField) -> None:
             )
 
 
-def _ticked(studio: Studio, record: ModelRecord, key: str, field: AxisField) -> None:
+def _ticked(studio: Studio, record: Model, key: str, field: AxisField) -> None:
     names = _options(studio, record, field)
     names |= {name: name for name in state[key] if name not in names}
     st.multiselect("Values", names, key=key, format_func=lambda name: names[name], placeholder="Choose", **KEEP)
 
 
-def _options(studio: Studio, record: ModelRecord, field: AxisField) -> dict[str, str]:
+def _options(studio: Studio, record: Model, field: AxisField) -> dict[str, str]:
     if field == "model":
         return choices.models(studio)
+    if isinstance(record, HostedModel):
+        return {}
     if field == "scheduler":
         return {name: schedulers.label(name) for name in schedulers.of(record)}
     offers = choices.precisions(studio, record)

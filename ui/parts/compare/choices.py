@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.errors import DarkroomError
+from pipeline.models.hosted import HostedModel
 from pipeline.models.planning.plan import Plan
-from pipeline.models.registry import ModelRecord
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui import form as single
-from ui import labels
+from ui import hosted, labels
 from ui.parts import text
 from ui.parts.compare import form
 
@@ -25,8 +26,14 @@ class Offer(NamedTuple):
     possible: bool
 
 
+def checkpoints(studio: Studio) -> dict[str, str]:
+    """Those of `models` that run here."""
+    return {name: words for name, words in models(studio).items() if name not in hosted.names(studio)}
+
+
 def models(studio: Studio) -> dict[str, str]:
-    """Every model with its name and what stands in its way: those that can run at once before the others."""
+    """Every model with its name and what stands in its way: those that can run at once before the others, and those of
+    providers to whom prompts may go after all that."""
     default = studio.default.record.id
     stock = {record.id: studio.models.inventory(record.id) for record in studio.models.records}
     plans = {record.id: plan(studio, record.id) for record in studio.models.records}
@@ -41,7 +48,24 @@ def models(studio: Studio) -> dict[str, str]:
         found = plans[record.id]
         tight = "does not fit here" if found is not None and not found.fits else ""
         names[record.id] = labels.label(record, away, tight)
-    return names
+    elsewhere = hosted.names(studio)
+    return names | {model.id: elsewhere[model.id] for model in _agreed(studio)}
+
+
+def offered(studio: Studio) -> list[Model]:
+    """The models with these names."""
+    return [*studio.models.records, *_agreed(studio)]
+
+
+def _agreed(studio: Studio) -> list[HostedModel]:
+    return [model for model in hosted.usable(studio) if hosted.agreed(studio, model)]
+
+
+def not_agreed(studio: Studio) -> list[str]:
+    """The providers that could be asked, if somebody here had agreed to that."""
+    usable = {model.provider for model in hosted.usable(studio)}
+    states = studio.hosted.providers
+    return [one.provider.name for one in states if one.provider.id in usable and not one.acknowledged]
 
 
 def plan(studio: Studio, model: str, **fields: object) -> Plan | None:

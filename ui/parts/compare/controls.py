@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
 
 from pipeline.models import schedulers
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import form as single
@@ -19,7 +20,7 @@ state = st.session_state
 KEEP: dict[str, Any] = {"persist_state": "session"}
 
 _ABOUT: dict[form.Way, str] = {
-    "models": "One prompt, several models. They are loaded one after the other.",
+    "models": "One prompt, several models. Those that run here are loaded one after the other.",
     "grid": "One prompt, and one or two settings that go through several values.",
     "lab": "The same seed at full precision and with fewer bits: what they save, and what they change.",
 }
@@ -44,28 +45,32 @@ def draw(studio: Studio) -> None:
     records = _records(studio)
     record = records[0] if records else studio.default.record
     if state.compare_way == "grid":
-        _prompt_and_model(studio, record)
+        _prompt_and_model(studio, record, choices.models(studio))
         axes.draw(studio, record)
     elif state.compare_way == "models":
         _prompt_and_models(studio, record)
-    else:
-        _prompt_and_model(studio, record)
+    elif isinstance(record, ModelRecord):
+        _prompt_and_model(studio, record, choices.checkpoints(studio))
         _precisions(studio, record)
     _settings(studio, records or [record])
     _more(records or [record])
 
 
-def _records(studio: Studio) -> list[ModelRecord]:
+def _records(studio: Studio) -> list[Model]:
     """The models that take part."""
-    return [studio.models.find(name) for name in form.models(state)]
+    return [studio.model(name) for name in form.models(state)]
 
 
-def _prompt_and_model(studio: Studio, record: ModelRecord) -> None:
+def _here(records: Iterable[Model]) -> list[ModelRecord]:
+    """Those that run here."""
+    return [record for record in records if isinstance(record, ModelRecord)]
+
+
+def _prompt_and_model(studio: Studio, record: Model, names: Mapping[str, str]) -> None:
     wide, narrow = st.columns([3, 2], gap="medium")
     with wide:
         _prompt(record)
     with narrow:
-        names = choices.models(studio)
         if "model" in form.sides(state):
             st.html('<p class="card">The models are compared.</p>')
             return
@@ -74,25 +79,38 @@ def _prompt_and_model(studio: Studio, record: ModelRecord) -> None:
         problems.under("model")
 
 
-def _prompt_and_models(studio: Studio, record: ModelRecord) -> None:
+def _prompt_and_models(studio: Studio, record: Model) -> None:
     wide, narrow = st.columns([3, 2], gap="medium")
     with wide:
         _prompt(record)
     with narrow:
         names, key = choices.models(studio), form.values_key("columns", "model")
         st.multiselect("Models", names, key=key, format_func=lambda name: names[name], placeholder="Choose", **KEEP)
-        st.container().html("".join(_facts(studio, studio.models.find(name), name=True) for name in state[key]))
+        st.container().html("".join(_facts(studio, studio.model(name), name=True) for name in state[key]))
+        _not_agreed(studio)
         problems.under(key, "model")
 
 
-def _prompt(record: ModelRecord) -> None:
+def _not_agreed(studio: Studio) -> None:
+    """Who could take part as well."""
+    place = st.container()
+    if waiting := choices.not_agreed(studio):
+        words = f"Prompts would go to {' and '.join(waiting)}: agree to that on the page Models to have them take part."
+        place.html(f'<p class="card">{text.plain(words)}</p>')
+
+
+def _prompt(record: Model) -> None:
     hint = next(iter(record.examples), None)
     st.text_area("Prompt", key="compare_prompt", height=110, placeholder=hint, **KEEP)
     problems.under("prompt")
 
 
-def _facts(studio: Studio, record: ModelRecord, *, name: bool = False) -> str:
-    """Whether a model fits here and what must be downloaded before, in one line."""
+def _facts(studio: Studio, record: Model, *, name: bool = False) -> str:
+    """Whether a model fits here and what must be downloaded before, or who makes its pictures, in one line."""
+    if isinstance(record, HostedModel):
+        provider = studio.hosted.provider(record).name
+        told = f"{record.name}: hosted by {provider}" if name else f"Hosted by {provider}: prompts go there"
+        return f'<p class="plan fits"><i></i><span>{text.plain(told)}</span></p>'
     found = choices.plan(studio, record.id)
     if found is None:
         return ""
@@ -121,16 +139,16 @@ def _precisions(studio: Studio, record: ModelRecord) -> None:
         st.html('<p class="card">On a processor fewer bits save memory, not time.</p>')
 
 
-def _settings(studio: Studio, records: list[ModelRecord]) -> None:
+def _settings(studio: Studio, records: list[Model]) -> None:
     """Steps, guidance, size and seed, as far as they are not compared and the models leave a choice."""
-    compared = form.sides(state)
+    compared, here = form.sides(state), _here(records)
     fields: list[Callable[[], None]] = []
-    if "num_inference_steps" not in compared and any(map(single.takes_steps, records)):
-        fields.append(lambda: _steps(records))
-    if "guidance_scale" not in compared and any(map(single.takes_guidance, records)):
-        fields.append(lambda: _guidance(records))
+    if "num_inference_steps" not in compared and any(map(single.takes_steps, here)):
+        fields.append(lambda: _steps(here))
+    if "guidance_scale" not in compared and any(map(single.takes_guidance, here)):
+        fields.append(lambda: _guidance(here))
     fields.append(lambda: _size(studio, records))
-    if "seed" not in compared:
+    if "seed" not in compared and any(isinstance(record, ModelRecord) or record.seed for record in records):
         fields.append(_seed)
     for place, field in zip(st.columns(len(fields), gap="medium"), fields, strict=True):
         with place:
@@ -149,7 +167,7 @@ def _guidance(records: list[ModelRecord]) -> None:
     problems.under("guidance_scale")
 
 
-def _size(studio: Studio, records: list[ModelRecord]) -> None:
+def _size(studio: Studio, records: list[Model]) -> None:
     sizes = form.sizes(records, studio.settings.max_pixels)
     if state.compare_size not in sizes:
         state.compare_size = form.OWN
@@ -169,19 +187,19 @@ def _own(values: Iterable[str]) -> str:
     return f"{different[0]}, the model's own" if len(different) == 1 else "Each model's own"
 
 
-def _more(records: list[ModelRecord]) -> None:
+def _more(records: list[Model]) -> None:
     """What few people touch, and what a file brought along."""
-    compared = form.sides(state)
+    compared, here = form.sides(state), _here(records)
     with st.expander("More settings", type="compact", key="compare-more"):
         if any(record.negative_prompt for record in records):
             st.text_input("Negative prompt", key="compare_negative", **KEEP)
         left, right = st.columns(2)
-        if "scheduler" not in compared:
-            names = _schedulers(records)
+        if here and "scheduler" not in compared:
+            names = _schedulers(here)
             if state.compare_scheduler not in names:
                 state.compare_scheduler = ""
             left.selectbox("Scheduler", names, key="compare_scheduler", format_func=lambda name: names[name], **KEEP)
-        if "quantization" not in compared:
+        if here and "quantization" not in compared:
             words = {"auto": "Automatic", **form.PRECISIONS}
             right.selectbox(
                 "Quantisation", words, key="compare_quantization", format_func=lambda name: words[name], **KEEP

@@ -14,10 +14,11 @@ from typing import Any, Literal, NamedTuple
 from pipeline.compare.grid import NAMES, Axis, AxisField, Comparison, parse_comparison
 from pipeline.errors import InvalidRequest
 from pipeline.models import schedulers
-from pipeline.models.registry import ModelRecord
+from pipeline.models.hosted import HostedModel
+from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 from ui import form as single
-from ui import labels
+from ui import hosted, labels
 from ui.parts.compare import values
 
 Way = Literal["models", "grid", "lab"]
@@ -172,7 +173,7 @@ def _base(form: Mapping[str, Any], here: Sides) -> GenerationRequest:
     )
 
 
-def filled(comparison: Comparison, record: ModelRecord) -> dict[str, Any]:
+def filled(comparison: Comparison, record: Model) -> dict[str, Any]:
     """What changes in a form so that it makes `comparison` again; `record` is that of its base."""
     base, usual = comparison.base, GenerationRequest(prompt="usual").model_dump()
     given = base.model_dump()
@@ -205,25 +206,31 @@ def way_of(comparison: Comparison) -> Way:
     return "grid"
 
 
-def sizes(records: Sequence[ModelRecord], max_pixels: int) -> dict[tuple[int, int], str]:
+def sizes(records: Sequence[Model], max_pixels: int) -> dict[tuple[int, int], str]:
     """Sizes that every one of the models can make, each with its name; `OWN` comes first."""
-    offered = single.presets(records[0], max_pixels) if records else {}
+    first = next(iter(records), None)
+    offered = hosted.sizes(first) if isinstance(first, HostedModel) else {}
+    if isinstance(first, ModelRecord):
+        offered = single.presets(first, max_pixels)
     shared = {size: name for size, name in offered.items() if all(_makes(record, size) for record in records)}
     return {OWN: "The model's own", **shared}
 
 
-def mended(form: Mapping[str, Any], known: Sequence[ModelRecord], usual: ModelRecord) -> dict[str, Any]:
+def mended(form: Mapping[str, Any], known: Sequence[Model], usual: ModelRecord) -> dict[str, Any]:
     """What changes in a form that the browser filled with names of choices which are called otherwise by now: what a
     model is called changes when it is downloaded, and a model may be forgotten."""
     size = form["compare_size"]
-    changes: dict[str, Any] = {"compare_model": (labels.meant(form["compare_model"], known) or usual).id}
+    single_ones = [one for one in known if form["compare_way"] != "lab" or isinstance(one, ModelRecord)]
+    changes: dict[str, Any] = {"compare_model": (labels.meant(form["compare_model"], single_ones) or usual).id}
     for side in SIDES:
         key = values_key(side, "model")
         changes[key] = list(dict.fromkeys(found.id for name in form[key] if (found := labels.meant(name, known))))
     return changes | {"compare_size": size if isinstance(size, tuple) else OWN}
 
 
-def _makes(record: ModelRecord, size: tuple[int, int]) -> bool:
+def _makes(record: Model, size: tuple[int, int]) -> bool:
+    if isinstance(record, HostedModel):
+        return bool(hosted.sized(size, record))
     if record.size.shapes:
         return size in record.size.shapes
     return all(map(record.size.fits, size))

@@ -73,11 +73,17 @@ def _row(name: str, row: Measurement) -> str:
     cells = [
         f"{text.size(row.bytes_held)}{saved}" if row.bytes_held else "–",
         f"{row.load_seconds:.1f} s" if row.load_seconds else "–",
-        f"{row.seconds_per_step:.3f} s" if row.seconds_per_step < 0.1 else f"{row.seconds_per_step:.2f} s",
+        _pace(row.seconds_per_step),
         *_apart(row),
     ]
     told = "".join(f"<td>{cell}</td>" for cell in cells)
     return f"<tr><th scope=row>{text.plain(name)}{mark}</th>{told}</tr>"
+
+
+def _pace(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds:.3f} s" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
 def _apart(row: Measurement) -> list[str]:

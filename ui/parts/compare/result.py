@@ -11,6 +11,7 @@ from pipeline.errors import NotFound
 from pipeline.jobs.state import JobState
 from pipeline.models import schedulers
 from pipeline.studio import Studio
+from ui import either
 from ui.parts import problems, text
 from ui.parts.compare import actions, form, lab, sheet
 
@@ -58,9 +59,8 @@ def _heading(studio: Studio, here: ComparisonState) -> None:
 def _shared(studio: Studio, here: ComparisonState) -> list[str]:
     """What all pictures have in common, as far as it was chosen."""
     base, compared = here.comparison.base, {axis.field for axis in here.comparison.axes}
-    names = {record.id: record.name for record in studio.models.records}
     said = {
-        "model": names.get(base.model or "", base.model),
+        "model": either.name_of(studio, base.model or ""),
         "num_inference_steps": f"{base.num_inference_steps} steps" if base.num_inference_steps else None,
         "guidance_scale": f"guidance {base.guidance_scale:g}" if base.guidance_scale is not None else None,
         "seed": f"seed {base.seed}",

@@ -12,6 +12,7 @@ from pipeline.compare.comparisons import CellState, ComparisonState
 from pipeline.compare.grid import Axis
 from pipeline.models import schedulers
 from pipeline.studio import Studio
+from ui import either, hosted
 from ui.parts import text
 from ui.parts.compare import form, values
 from ui.parts.told import told
@@ -57,8 +58,8 @@ def axes(here: ComparisonState) -> str:
 def labels(studio: Studio, axis: Axis) -> list[str]:
     """The headings of an axis as people call its values."""
     if axis.field == "model":
-        known = {record.id: record.name for record in studio.models.records}
-        return [known.get(str(value), str(value)) for value in axis.values]
+        known = hosted.names(studio)
+        return [known.get(str(value)) or either.name_of(studio, str(value)) for value in axis.values]
     if axis.field == "quantization":
         return [form.PRECISIONS.get(str(value), str(value)) for value in axis.values]
     if axis.field == "scheduler":
@@ -101,4 +102,6 @@ def _cell(studio: Studio, here: ComparisonState, cell: CellState) -> dict[str, A
         return {"name": name, "words": job.error.sentence, "failed": True}
     part = job.progress.step / job.progress.steps if job.progress.steps else 0
     words = f"Step {job.progress.step} of {job.progress.steps}" if part else _WAITS.get(job.status, "No picture")
+    if job.progress.provider:
+        words = f"{job.progress.provider} is drawing"
     return {"name": name, "words": words, "part": part, "busy": job.status in {"loading", "running"}}

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pipeline.compare.grid import Comparison
 from pipeline.errors import DarkroomError
+from pipeline.models.hosted import HostedModel
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui.parts import problems, text
@@ -18,10 +19,12 @@ def draw(studio: Studio, client: str) -> None:
         problems.elsewhere()
         words, ready = st.columns([3, 1], vertical_alignment="center")
         try:
-            told = summary(studio, client, form.without_prompt(st.session_state))
+            comparison = form.without_prompt(st.session_state)
+            told, vain = summary(studio, client, comparison), ignored(studio, comparison)
         except DarkroomError:  # which is told at its field
-            told = ""
-        words.html(f'<p class="tally" role="status">{text.plain(told)}</p>')
+            told, vain = "", []
+        notes = "".join(f'<p class="tokens over">{text.plain(note)}</p>' for note in vain)
+        words.html(f'<div role="status"><p class="tally">{text.plain(told)}</p>{notes}</div>')
         ready.button(
             "Make the pictures",
             type="primary",
@@ -31,6 +34,13 @@ def draw(studio: Studio, client: str) -> None:
             on_click=actions.start,
             args=(studio, client),
         )
+
+
+def ignored(studio: Studio, comparison: Comparison) -> list[str]:
+    """A sentence for each setting that a hosted model among others does not use."""
+    asked = [(studio.model(cell.request.model), cell.request) for cell in comparison.cells()]
+    told = [note for model, wish in asked if isinstance(model, HostedModel) for note in model.ignored(wish)]
+    return list(dict.fromkeys(told))
 
 
 def summary(studio: Studio, client: str, comparison: Comparison) -> str:

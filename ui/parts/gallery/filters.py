@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from pipeline.errors import DarkroomError
 from pipeline.gallery.query import Facets, ImageQuery
 from pipeline.studio import Studio
+from ui import either
 from ui.parts.gallery import actions
 from ui.parts.gallery.place import Place, filters
 
@@ -55,7 +55,7 @@ def draw(studio: Studio, here: Place, facets: Facets) -> None:
 
 def _more(studio: Studio, here: Place, facets: Facets) -> None:
     again: dict[str, Any] = {"on_change": _search, "args": (here,)}
-    models = {model: f"{_name(studio, model)} · {count:,}" for model, count in facets.models}
+    models = {model: f"{either.name_of(studio, model)} · {count:,}" for model, count in facets.models}
     _select("Model", "gallery-model", models, here.query.model, again)
     sizes = {f"{width}x{height}": f"{width} × {height} · {count:,}" for width, height, count in facets.sizes}
     _select("Size", "gallery-size", sizes, _size(here.query), again)
@@ -113,11 +113,3 @@ def _search(here: Place) -> None:
 
 def _size(query: ImageQuery) -> str | None:
     return f"{query.width}x{query.height}" if query.width and query.height else None
-
-
-def _name(studio: Studio, model: str) -> str:
-    """The model's name; its id where it is no longer known."""
-    try:
-        return studio.models.find(model).name
-    except DarkroomError:
-        return model

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.studio import Studio
-from ui import actions, form, shared
+from ui import actions, either, shared
 from ui.parts import enlarge, source
 
 CREATE = "create.py"
@@ -16,10 +16,11 @@ def draw(studio: Studio, image: SavedImage) -> None:
     """The ways to work from it, as far as its model has them, and to enlarge it."""
     with st.popover("Work from this", icon=":material/brush:", width="stretch", key="gallery-work-from"):
         record = actions.record_of(studio, image)
-        for way in form.ways(record):
+        for way in either.ways(record):
             if st.button(source.LONG_NAMES[way], width="stretch", key=f"gallery-work-{way}"):
                 st.switch_page(CREATE, query_params={"image": image.id, "work": way})
-        upscaler = enlarge.choice(studio, record, f"gallery-enlarge-with-{record.id}")
+        enlarger = actions.enlarger_of(studio, image)
+        upscaler = enlarge.choice(studio, enlarger, f"gallery-enlarge-with-{enlarger.id}")
         for factor in (2, 4):
             if st.button(f"Enlarge × {factor}", width="stretch", key=f"gallery-enlarge-{factor}"):
                 _enlarge(studio, image, factor, upscaler)

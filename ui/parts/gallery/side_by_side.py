@@ -12,7 +12,7 @@ from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
 from pipeline.gallery.difference import Difference, measure
 from pipeline.recipe import Recipe
-from ui.parts import slider, text
+from ui.parts import hosted_recipe, slider, text
 from ui.parts.gallery import actions, panes
 from ui.parts.gallery.place import Place
 
@@ -127,7 +127,7 @@ def _row(name: str, values: Sequence[str]) -> str:
 
 
 def _value(recipe: Recipe, field: str) -> str:
-    value = getattr(recipe, field)
+    value = hosted_recipe.told(recipe, field)
     if isinstance(value, float):
         return f"{value:g}"
     return "–" if value in (None, "") else str(value)

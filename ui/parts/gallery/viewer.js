@@ -9,10 +9,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
   box.style.setProperty('--shape', data.width / data.height);
   box.style.setProperty('--side', data.width + 'px');
+  picture.classList.toggle('clear', data.clear);
   if (own.src !== data.src) {
     own.src = data.src;
     sheet.href = data.src;
-    sheet.style.backgroundImage = `url("${data.small}")`;  // until the large one is here
+    // Until the large one is here; a transparent one would let it be seen for ever.
+    sheet.style.backgroundImage = data.clear ? '' : `url("${data.small}")`;
     picture.removeAttribute('src');
     Object.assign(picture, { alt: data.alt, src: data.src });
     own.ahead = [...ways.values()].map((src) => Object.assign(new Image(), { src }));

@@ -33,6 +33,7 @@ def draw(here: Place, image: SavedImage, ways: Neighbours) -> None:
         "alt": image.recipe.prompt,
         "width": image.recipe.width,
         "height": image.recipe.height,
+        "clear": image.recipe.hosted is not None,
         "ahead": tuple((way, text.file_url(place.image)) for way, place in places.items() if place),
     }
 

@@ -1,4 +1,4 @@
-"""The ways to add a model: by the name of its repository, or as a file in the weights folder."""
+"""The ways to add a model: by the name of its repository, as a file in the weights folder, or at a server."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from pipeline.models.own.shelf import FOLDERS, ShelfFile
 from pipeline.studio import Studio
 from ui import actions
 from ui.parts import problems, text
+from ui.parts.models import servers
 
 
 def popover(studio: Studio) -> None:
-    """The button that opens both ways."""
+    """The button that opens them all."""
     with st.popover("Add a model", icon=":material/add:", width="stretch", key="adding"):
-        hub, file = st.tabs(["From Hugging Face", "A file of yours"])
+        hub, file, *server = st.tabs(["From Hugging Face", "A file of yours", *(["A server"] * studio.hosted.on)])
         with hub:
             _repository(studio)
         with file:
             _files(studio)
+        for tab in server:
+            with tab:
+                servers.form(studio)
 
 
 def _repository(studio: Studio) -> None:

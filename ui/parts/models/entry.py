@@ -12,7 +12,7 @@ from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 
-ALL, HERE, FITS = "All", "Here", "Fits this machine"
+ALL, HERE, FITS, HOSTED = "All", "Here", "Fits this machine", "Hosted"
 CHOICES = (ALL, HERE, FITS)
 
 

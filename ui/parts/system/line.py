@@ -40,8 +40,8 @@ def _summary(jobs: Sequence[JobState], client: str) -> str:
 def _row(job: JobState, client: str) -> str:
     mine = " mine" if job.client == client else ""
     now = job.progress
-    step = f", step {now.step} of {now.steps}" if now.steps else ""
+    step = f", step {now.step} of {now.steps}" if now.steps else f", at {now.provider}" if now.provider else ""
     return (
         f'<li class="{job.status}{mine}"><b>{job.position or "▸"}</b><span>{text.plain(words(job, client))}</span>'
-        f"<small>{WORDS.get(job.status, job.status)}{step}</small></li>"
+        f"<small>{WORDS.get(job.status, job.status)}{text.plain(step)}</small></li>"
     )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pipeline.jobs.state import JobState, WorkerState
 from pipeline.studio import Studio
+from ui import either
 from ui.parts import text
 from ui.parts.system import actions, line
 
@@ -65,9 +66,8 @@ def _worker(studio: Studio, one: WorkerState, client: str, jobs: Mapping[str, Jo
 def _model(studio: Studio, one: WorkerState) -> str:
     if one.model is None:
         return "none"
-    known = {record.id: record.name for record in studio.models.records}
     held = {"none": "", "int8": ", in eight bits"}.get(one.precision or "none", ", in four bits")
-    return known.get(one.model, one.model) + held
+    return either.name_of(studio, one.model) + held
 
 
 def _process(one: WorkerState) -> str:

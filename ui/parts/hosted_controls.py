@@ -1,0 +1,45 @@
+"""The fields of a hosted model: its sizes, its own options, and a seed if its provider takes one; nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pipeline.events import SavedImage
+from pipeline.models.hosted import HostedModel, Option
+from ui import hosted
+from ui.parts import problems, seed, size
+
+state = st.session_state
+KEEP: dict[str, Any] = {"persist_state": "session"}
+
+
+def draw(model: HostedModel, picture: SavedImage | None) -> None:
+    """What a provider leaves to choose."""
+    _size(model)
+    with st.container(key="options", gap="xsmall"):
+        for name, option in model.options.items():
+            _option(name, option)
+    problems.under("options")
+    if model.seed:
+        seed.draw(picture if picture and picture.recipe.model == model.id else None, seed.SENT)
+        problems.under("seed")
+
+
+def _size(model: HostedModel) -> None:
+    sizes = hosted.sizes(model)
+    free = not model.size.offered
+    if len(sizes) == 1 and not free:
+        size.only(next(iter(sizes.values())))
+    else:
+        size.draw(sizes, model.size, hosted.turned(state, model), free=free)
+
+
+def _option(name: str, option: Option) -> None:
+    """One setting; a choice that another model left in the form becomes this one's own."""
+    key = hosted.option_key(name)
+    if state.get(key) not in option.choices:
+        state[key] = option.default
+    label = name.replace("_", " ").capitalize()
+    st.selectbox(label, option.choices, key=key, format_func=str.capitalize, help=option.summary, **KEEP)
