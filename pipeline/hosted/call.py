@@ -53,6 +53,12 @@ class Call:
     ordered."""
 
     @property
+    def key(self) -> str:
+        """The first of its keys, which is the only one of most providers; empty where none is asked for. A record of
+        one's own may name its variable otherwise."""
+        return next(iter(self.keys.values()), "")
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.model.asked_size(self.request)

@@ -25,7 +25,7 @@ def variable(name: str) -> str:
 def keys_of(provider: Provider) -> dict[str, str]:
     """The keys that a provider asks for, by the first name of each. Raises `KeyMissing`, which says what to set."""
     if absent := missing(provider):
-        remedy = f"Set {' and '.join(absent)} in the environment or in .env, and start the studio again."
+        remedy = f"Set {' and '.join(absent)} in .env, or in the environment and start the studio again."
         page = f" A key is made at {provider.key_url}." if provider.key_url else ""
         raise KeyMissing(f"{provider.name} asks for a key, and none is set.", remedy + page, field="model")
     return {names[0]: _first(names) for names in provider.keys}

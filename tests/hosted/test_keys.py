@@ -64,8 +64,8 @@ def test_what_is_missing_is_named_with_where_to_get_it(monkeypatch: pytest.Monke
     with pytest.raises(KeyMissing) as raised:
         keys.keys_of(ONE)
     assert raised.value.info.sentence == (
-        "The Mill asks for a key, and none is set. Set MILL_KEY and MILL_SECRET in the environment or in .env, "
-        "and start the studio again. A key is made at https://mill.invalid/keys."
+        "The Mill asks for a key, and none is set. Set MILL_KEY and MILL_SECRET in .env, "
+        "or in the environment and start the studio again. A key is made at https://mill.invalid/keys."
     )
     monkeypatch.setenv("MILL_KEY", "key")
     assert keys.missing(ONE) == ["MILL_SECRET"]

@@ -45,8 +45,8 @@ def make(call: Call, watch: Watch) -> list[Arrival]:
 
 def _client(call: Call) -> Ark:
     """A client that asks once, and follows nobody who sends the prompt elsewhere, as its own HTTP client would."""
-    http, key = httpx.Client(), call.keys["ARK_API_KEY"]
-    return Ark(api_key=key, base_url=call.base_url, max_retries=0, timeout=TIMEOUT, http_client=http)
+    http = httpx.Client()
+    return Ark(api_key=call.key, base_url=call.base_url, max_retries=0, timeout=TIMEOUT, http_client=http)
 
 
 def _asked(client: Ark, call: Call) -> Any:

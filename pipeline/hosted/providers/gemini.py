@@ -62,8 +62,7 @@ def _client(call: Call, http: httpx2.Client) -> genai.Client:
         base_url=call.base_url, api_version=API_VERSION, timeout=TIMEOUT * 1000, httpx_client=http
     )
     recording = DebugConfig(client_mode=None, replays_directory=None, replay_id=None)
-    key = call.keys["GOOGLE_API_KEY"]
-    return genai.Client(enterprise=False, api_key=key, http_options=options, debug_config=recording)
+    return genai.Client(enterprise=False, api_key=call.key, http_options=options, debug_config=recording)
 
 
 def _connect_soon(request: httpx2.Request) -> None:

@@ -55,11 +55,12 @@ def make(call: Call, watch: Watch) -> list[Arrival]:
 
 def _signing(call: Call) -> Callable[[httpx2.Request], httpx2.Request]:
     """Signs each request anew: a job may take longer than a token holds."""
+    access, secret = call.keys.values()
 
     def signed(request: httpx2.Request) -> httpx2.Request:
         now = int(time.time())
-        claims = {"iss": call.keys["KLING_ACCESS_KEY"], "exp": now + VALID, "nbf": now - EARLIER}
-        token = jwt.encode(claims, call.keys["KLING_SECRET_KEY"], algorithm="HS256")
+        claims = {"iss": access, "exp": now + VALID, "nbf": now - EARLIER}
+        token = jwt.encode(claims, secret, algorithm="HS256")
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 

@@ -29,9 +29,8 @@ MAX_SIDE = 512
 
 def client(call: Call, patience: float) -> openai.OpenAI:
     """OpenAI's client for a call, which asks once; `patience` are the seconds in which something must come."""
-    key = next(iter(call.keys.values()), KEYLESS)
     timeout = httpx2.Timeout(patience, connect=CONNECT)
-    return openai.OpenAI(api_key=key, base_url=call.base_url, max_retries=0, timeout=timeout)
+    return openai.OpenAI(api_key=call.key or KEYLESS, base_url=call.base_url, max_retries=0, timeout=timeout)
 
 
 def ask(client: openai.OpenAI, call: Call, **fields: Any) -> Any:

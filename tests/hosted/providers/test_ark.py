@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +25,8 @@ from pipeline.errors import (
 from pipeline.hosted.call import Stopped
 from pipeline.hosted.providers import ark
 from pipeline.models.hosted import HostedModel
-from pipeline.models.registry import Registry
-from tests.hosted.conftest import Told, call_of
+from pipeline.models.registry import ROOT, Registry
+from tests.hosted.conftest import HostedStudio, Told, call_of
 from tests.hosted.provider_server import JSON, Answer, ProviderServer, picture
 
 MODELS = {model.id: model for model in Registry.read().hosted}
@@ -276,3 +277,17 @@ def test_a_model_of_ones_own_is_asked_by_the_name_in_its_record(
     provider.answers(answered(drawn(picture())))
     ark.make(call_of(model, f"{provider.url}/api/v3"), told.watch)
     assert provider.asked[0].json["model"] == "ep-20261127-abcde"
+
+
+def test_a_provider_of_ones_own_has_its_key_under_a_name_of_ones_own(
+    hosted_studio: HostedStudio, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/hosted.md").read_text(encoding="utf-8"), re.DOTALL)
+    own = example.replace("https://ark.ap-southeast.bytepluses.com", provider.url)
+    hosted_studio.settings.hosted_file.write_text(own, encoding="utf-8")
+    monkeypatch.setenv("BYTEPLUS_API_KEY", "secret-1")
+    provider.answers(answered(drawn(picture())))
+    [image] = hosted_studio.generate("a boat", model="byteplus/mine")
+    assert provider.asked[0].headers["Authorization"] == "Bearer secret-1"
+    assert image.recipe.hosted is not None
+    assert image.recipe.hosted.provider == "BytePlus"

@@ -84,7 +84,7 @@ def _figures(state: ProviderState) -> str:
     facts = {
         "Address": text.plain(state.host),
         "Key": ", ".join(" or ".join(map(text.plain, names)) for names in known.keys) or "none is needed",
-        "Keys are made at": text.linked(known.key_url),
+        "Keys are made at": text.linked(known.key_url) if state.ready else "",  # else that is said above
         "Terms": text.linked(known.terms_url),
     }
     rows = "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in facts.items() if words)
