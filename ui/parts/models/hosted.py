@@ -59,7 +59,7 @@ def _wanted(studio: Studio, state: ProviderState, words: str) -> list[HostedMode
 def _provider(studio: Studio, state: ProviderState, models: Sequence[HostedModel]) -> None:
     """One provider as a card: what stands in its way, where it is, and its models."""
     known = state.provider
-    with st.container(border=True, key=f"provider-{known.id}", height="stretch"):
+    with st.container(border=True, key=f"provider-{known.id}"):
         st.html(_heading(state) + _figures(state))
         if state.ready:
             hosted_card.agreement(studio, state)
