@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import InvalidRequest
-from pipeline.models.hosted import HostedModel, HostedSize
+from pipeline.models.hosted import HostedModel
+from pipeline.models.hosted_size import HostedSize
 from pipeline.models.registry import Model
 from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest, parse_request

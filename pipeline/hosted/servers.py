@@ -20,7 +20,8 @@ from pydantic import BaseModel, Field, ValidationError
 from pipeline.errors import DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
 from pipeline.hosted.keys import keys_of
 from pipeline.inputs import Task
-from pipeline.models.hosted import HostedModel, HostedSize, Provider
+from pipeline.models.hosted import HostedModel, Provider
+from pipeline.models.hosted_size import HostedSize
 from pipeline.models.own.records import extended, pieces, rewrite
 from pipeline.models.registry import Registry
 from pipeline.models.size import SizeRule

@@ -10,7 +10,8 @@ import pytest
 from pipeline.errors import InvalidRequest
 from pipeline.gallery.restore import Restored
 from pipeline.inputs import InputId
-from pipeline.models.hosted import HostedModel, HostedSize
+from pipeline.models.hosted import HostedModel
+from pipeline.models.hosted_size import HostedSize
 from pipeline.models.registry import Registry
 from pipeline.recipe import HostedUse, Recipe
 from pipeline.request import GenerationRequest

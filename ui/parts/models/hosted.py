@@ -9,7 +9,8 @@ from typing import NamedTuple
 import streamlit as st
 
 from pipeline.hosted.hosted import ProviderState
-from pipeline.models.hosted import HostedModel, HostedSize
+from pipeline.models.hosted import HostedModel
+from pipeline.models.hosted_size import HostedSize
 from pipeline.studio import Studio
 from ui.parts import hosted_card, text
 from ui.parts.models import servers
