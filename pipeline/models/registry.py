@@ -253,17 +253,20 @@ class Registry:
         runs here. Raises `UnknownModel`.
 
         A short form is a part of an id or name, without regard to case, spaces and punctuation, and with “sd” for
-        “stable diffusion”: `sd3.5`, `flux`, `PixArt Sigma`.
+        “stable diffusion”: `sd3.5`, `flux`, `PixArt Sigma`. Of a hosted model it has to be the whole id or name, the
+        provider's apart: a slip must not send a prompt away, and cost something.
         """
         exact = [model for model in self.hosted if model.id.lower() == name.strip().lower()]
-        for found in (exact, _meant(name, self.records), _meant(name, self.hosted)):
+        for found in (exact, _meant(name, self.records), _named(name, self.hosted)):
             if len(found) == 1:
                 return found[0]
             if found:
                 names = ", ".join(model.id for model in found)
                 raise UnknownModel(f"“{name}” can mean several models.", f"Choose one of {names}.", field="model")
-        names = ", ".join(record.id for record in self.records)
-        raise UnknownModel(f"There is no model named “{name}”.", f"Known models: {names}.", field="model")
+        nearly = ", ".join(model.id for model in _meant(name, self.hosted))
+        known = ", ".join(record.id for record in self.records)
+        remedy = f"Hosted models are asked for by their whole names: {nearly}." if nearly else f"Known models: {known}."
+        raise UnknownModel(f"There is no model named “{name}”.", remedy, field="model")
 
     def provider(self, model: HostedModel) -> Provider:
         """Who offers a hosted model."""
@@ -278,11 +281,17 @@ def no_checkpoint(name: str) -> InvalidRequest:
 
 def _meant(name: str, models: Sequence[M]) -> list[M]:
     """Those of `models` that a name can mean, as far as it tells them apart."""
+    short, named = _shortened(name), _named(name, models)
+    partial = [one for one in models if short and any(short in _shortened(form) for form in (one.id, one.name))]
+    return named if len(named) == 1 else partial
+
+
+def _named(name: str, models: Sequence[M]) -> list[M]:
+    """Those of `models` of which it is the whole id or name, to the letter if that tells them apart."""
     wanted, short = name.strip().lower(), _shortened(name)
     exact = [one for one in models if wanted in (one.id.lower(), _last(one.id).lower())]
     whole = [one for one in models if short in map(_shortened, (one.id, _last(one.id), one.name))]
-    partial = [one for one in models if short and any(short in _shortened(form) for form in (one.id, one.name))]
-    return next((found for found in (exact, whole) if len(found) == 1), partial)
+    return exact if len(exact) == 1 else whole
 
 
 def _last(model_id: str) -> str:

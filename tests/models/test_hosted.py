@@ -320,7 +320,7 @@ def test_a_provider_has_an_id_of_plain_letters(provider_id: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai/gpt-image-2", "gpt-image-2", " OpenAI/GPT-image-2 ", "GPT Image 2"])
-def test_a_hosted_model_is_found_by_its_id_and_by_short_forms(name: str) -> None:
+def test_a_hosted_model_is_found_by_its_id_and_by_its_whole_name(name: str) -> None:
     assert SHIPPED.find_any(name).id == "openai/gpt-image-2"
 
 
@@ -335,11 +335,11 @@ def test_of_several_the_one_that_runs_here_is_meant(tmp_path: Path) -> None:
     assert isinstance(registry.find_any("mill/demo"), HostedModel)
 
 
-def test_a_short_form_of_several_hosted_models_names_them(tmp_path: Path) -> None:
+def test_a_part_of_a_name_means_no_hosted_model_but_names_them(tmp_path: Path) -> None:
     registry = own(tmp_path, MILL + WHEEL + WHEEL.replace("mill/wheel", "mill/wheel-2"))
     assert registry.find_any("mill/wheel").id == "mill/wheel"
     assert registry.find_any("wheel-2").id == "mill/wheel-2"
-    with pytest.raises(UnknownModel, match="Choose one of mill/wheel, mill/wheel-2"):
+    with pytest.raises(UnknownModel, match="by their whole names: mill/wheel, mill/wheel-2"):
         registry.find_any("mill")
 
 
