@@ -309,7 +309,9 @@ def test_a_photograph_keeps_its_shape_on_the_way_to_the_gallery(
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", provider.url)
     monkeypatch.setenv("GEMINI_API_KEY", "secret-2")
     provider.answers(answered(shown(picture(1376, 768))))
-    [image] = hosted_studio.generate("at night", model="nano banana", image=Image.new("RGB", (1600, 900), "navy"))
+    [image] = hosted_studio.generate(
+        "at night", model="gemini-nano-banana-2.1", image=Image.new("RGB", (1600, 900), "navy")
+    )
     assert provider.asked[0].headers["x-goog-api-key"] == "secret-2"
     assert provider.asked[0].json["generationConfig"]["imageConfig"]["aspectRatio"] == "16:9"
     assert (image.recipe.width, image.recipe.height) == (1376, 768)
