@@ -23,19 +23,17 @@ _ANY = 2**40
 """More pixels than any picture has: what this machine can hold does not bound what others make."""
 
 
-def usable(studio: Studio) -> list[HostedModel]:
-    """The hosted models that can be asked now; none without a key, and when they are off."""
-    return [model for model in studio.hosted.models if studio.hosted.usable(model)]
-
-
 def names(studio: Studio) -> dict[str, str]:
     """The hosted models that can be asked now, by id, each with what it is called among others."""
-    return {one.id: labels.label(one, f"hosted by {studio.hosted.provider(one).name}") for one in usable(studio)}
+    return {
+        one.id: labels.label(one, f"hosted by {studio.hosted.provider(one).name}")
+        for one in studio.hosted.usable_models
+    }
 
 
 def offered(studio: Studio) -> list[Model]:
     """Every model that can be chosen: the checkpoints first."""
-    return [*studio.models.records, *usable(studio)]
+    return [*studio.models.records, *studio.hosted.usable_models]
 
 
 def agreed(studio: Studio, model: Model) -> bool:

@@ -50,7 +50,7 @@ def _here(studio: Studio) -> list[Model]:
     default = studio.default.record
     others = [record for record in studio.models.records if record.id != default.id]
     here = [_told(record) for record in (default, *others) if hub.is_here(record)]
-    return here + [_told(model) for model in studio.hosted.models if studio.hosted.usable(model)]
+    return here + [_told(model) for model in studio.hosted.usable_models]
 
 
 def _told(known: ModelRecord | HostedModel) -> Model:

@@ -77,6 +77,12 @@ class Hosted:
         """Who offers a model."""
         return self._models.registry.provider(model)
 
+    @property
+    def usable_models(self) -> tuple[HostedModel, ...]:
+        """What can be asked for now; each provider is looked at once for all its models."""
+        ready = {state.provider.id for state in self.providers if state.ready}
+        return tuple(model for model in self.models if model.provider in ready and not model.is_retired())
+
     def usable(self, model: HostedModel) -> bool:
         """Whether a model can be asked for now."""
         return self.hindrance(model) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,30 +16,30 @@ ENV_FILE = Path(".env")
 HIDDEN = "[key]"
 
 
-def variable(name: str) -> str:
-    """The value of a variable, without blanks around it; empty when it is not set. The environment wins."""
-    found = (os.environ.get(name), dotenv_values(ENV_FILE).get(name))
-    return next((value.strip() for value in found if value and value.strip()), "")
+def variables(names: Sequence[str]) -> dict[str, str]:
+    """The values of variables, without blanks around them; empty where one is not set. The environment wins, and the
+    file is read once, and only for what is not there."""
+    found = {name: os.environ.get(name, "").strip() for name in names}
+    if all(found.values()):
+        return found
+    file = dotenv_values(ENV_FILE)
+    return {name: value or (file.get(name) or "").strip() for name, value in found.items()}
 
 
 def keys_of(provider: Provider) -> dict[str, str]:
     """The keys that a provider asks for, by the first name of each. Raises `KeyMissing`, which says what to set."""
-    if absent := missing(provider):
+    found = _keys(provider)
+    if absent := [name for name, key in found.items() if not key]:
         remedy = f"Set {' and '.join(absent)} in .env, or in the environment and start the studio again."
         page = f" A key is made at {provider.key_url}." if provider.key_url else ""
         raise KeyMissing(f"{provider.name} asks for a key, and none is set.", remedy + page, field="model")
-    return {names[0]: _first(names) for names in provider.keys}
-
-
-def missing(provider: Provider) -> list[str]:
-    """The variables that are to be set before a provider can be asked."""
-    return [names[0] for names in provider.keys if not _first(names)]
+    return found
 
 
 def base_url(provider: Provider) -> str:
     """A provider's address, or the one that its variable names."""
-    chosen = variable(provider.base_url_variable) if provider.base_url_variable else ""
-    return (chosen or provider.base_url).rstrip("/")
+    name = provider.base_url_variable
+    return ((name and variables([name])[name]) or provider.base_url).rstrip("/")
 
 
 def host(url: str) -> str:
@@ -54,5 +54,7 @@ def without_keys(text: str, keys: Iterable[str]) -> str:
     return text
 
 
-def _first(names: tuple[str, ...]) -> str:
-    return next(filter(None, map(variable, names)), "")
+def _keys(provider: Provider) -> dict[str, str]:
+    """The keys by the first name of each; empty where none of a key's names is set."""
+    found = variables([name for names in provider.keys for name in names])
+    return {names[0]: next((found[name] for name in names if found[name]), "") for names in provider.keys}

@@ -68,7 +68,8 @@ def test_what_is_missing_is_named_with_where_to_get_it(monkeypatch: pytest.Monke
         "or in the environment and start the studio again. A key is made at https://mill.invalid/keys."
     )
     monkeypatch.setenv("MILL_KEY", "key")
-    assert keys.missing(ONE) == ["MILL_SECRET"]
+    with pytest.raises(KeyMissing, match="Set MILL_SECRET in"):
+        keys.keys_of(ONE)
 
 
 def test_who_asks_for_no_key_has_none_missing() -> None:

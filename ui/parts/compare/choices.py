@@ -58,12 +58,12 @@ def offered(studio: Studio) -> list[Model]:
 
 
 def _agreed(studio: Studio) -> list[HostedModel]:
-    return [model for model in hosted.usable(studio) if hosted.agreed(studio, model)]
+    return [model for model in studio.hosted.usable_models if hosted.agreed(studio, model)]
 
 
 def not_agreed(studio: Studio) -> list[str]:
     """The providers that could be asked, if somebody here had agreed to that."""
-    usable = {model.provider for model in hosted.usable(studio)}
+    usable = {model.provider for model in studio.hosted.usable_models}
     states = studio.hosted.providers
     return [one.provider.name for one in states if one.provider.id in usable and not one.acknowledged]
 
