@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
+from pydantic import BaseModel
 
 from pipeline.errors import DarkroomError
 from pipeline.events import Asked, Event, Preview, Warned
@@ -80,6 +81,12 @@ class Arrival:
     request_id: str = ""
     revised_prompt: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
+
+
+def counted(usage: object) -> dict[str, int]:
+    """The numbers in what a provider's package says that it counted; none where it says nothing."""
+    counts = usage.model_dump() if isinstance(usage, BaseModel) else {}
+    return {name: count for name, count in counts.items() if isinstance(count, int)}
 
 
 class Watch:

@@ -11,8 +11,8 @@ from PIL import Image
 def enclosed(image: Image.Image, most: int) -> tuple[bytes, str]:
     """The file and its media type: PNG, which keeps every pixel, or JPEG where that would have more than `most` bytes,
     as with photographs of many megapixels."""
-    data = _encoded(image, "PNG")
-    return (data, "image/png") if len(data) <= most else (_encoded(image, "JPEG", quality=95), "image/jpeg")
+    data = encoded(image, "PNG")
+    return (data, "image/png") if len(data) <= most else (encoded(image, "JPEG", quality=95), "image/jpeg")
 
 
 def data_uri(image: Image.Image, most: int) -> str:
@@ -21,7 +21,8 @@ def data_uri(image: Image.Image, most: int) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+    """The picture as a file of that kind; `options` are those of Pillow."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

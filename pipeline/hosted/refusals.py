@@ -97,11 +97,16 @@ def interrupted(call: Call) -> ProviderFailed:
 
 def failed(call: Call, error: Exception) -> DarkroomError:
     """Anything else that an adapter or a provider's package raised."""
-    message = f"Asking {call.provider.name} failed: {_quoted(call, f'{type(error).__name__}: {error}')}."
+    message = f"Asking {call.provider.name} failed: {_quoted(call, named(error))}."
     remedy = (
         "It may have made the picture and charge for it, so nothing was asked twice. If it happens again, report it."
     )
     return ProviderFailed(message, remedy)
+
+
+def named(error: BaseException) -> str:
+    """An error of a provider's package or of the network, with its kind."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _quoted(call: Call, said: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pipeline.events import Asked, Event, Picture, Warned
-from pipeline.hosted import keys
 from pipeline.hosted.call import Call, Watch
 from pipeline.hosted.hosted import Hosted
 from pipeline.models.hosted import HostedModel
@@ -18,6 +17,7 @@ from pipeline.models.registry import Registry
 from pipeline.request import parse_request
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.hosted.as_openai import without_keys
 from tests.hosted.mill import MODEL, REQUEST, Mill, add_records, install
 from tests.hosted.provider_server import ProviderServer, provider_server
 
@@ -39,10 +39,7 @@ def provider() -> Iterator[ProviderServer]:
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the machine that runs the tests: neither keys nor addresses."""
-    monkeypatch.setattr(keys, "ENV_FILE", tmp_path / ".env")
-    for one in Registry.read().providers:
-        for name in (one.base_url_variable, *(name for names in one.keys for name in names)):
-            monkeypatch.delenv(name, raising=False)
+    without_keys(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ from json import JSONDecodeError
 from typing import Any
 
 import httpx
-from pydantic import BaseModel
 from volcenginesdkarkruntime import Ark
 from volcenginesdkarkruntime._exceptions import ArkAPIConnectionError, ArkAPIStatusError
 from volcenginesdkarkruntime.types.images import ImagesResponse
 
 from pipeline.errors import DarkroomError
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Arrival, Call, Transient, Watch
+from pipeline.hosted.call import Arrival, Call, Transient, Watch, counted
 from pipeline.hosted.enclose import data_uri
 from pipeline.hosted.providers.download import fetched
 from pipeline.hosted.retry import asked_pause, patiently
@@ -38,9 +37,7 @@ def make(call: Call, watch: Watch) -> list[Arrival]:
         answer = patiently(watch, lambda: _asked(client, call))
     items = answer.data if isinstance(answer, ImagesResponse) and isinstance(answer.data, list) else []
     data = _file(call, items[0] if items else None)
-    counts = answer.usage.model_dump() if isinstance(answer.usage, BaseModel) else {}
-    usage = {name: count for name, count in counts.items() if isinstance(count, int)}
-    return [Arrival(data, answer.model or "", answer._request_id or "", usage=usage)]
+    return [Arrival(data, answer.model or "", answer._request_id or "", usage=counted(answer.usage))]
 
 
 def _client(call: Call) -> Ark:
@@ -90,14 +87,14 @@ def _explaining(call: Call) -> Iterator[None]:
     except ArkAPIConnectionError as error:
         raise _unanswered(call, error.__cause__ or error) from None
     except (JSONDecodeError, UnicodeDecodeError) as error:
-        raise refusals.malformed(call, _named(error)) from None
+        raise refusals.malformed(call, refusals.named(error)) from None
 
 
 def _unanswered(call: Call, cause: BaseException) -> DarkroomError | Transient:
     """No answer came: harmless only where nothing was sent."""
     if isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
-        return Transient(refusals.unreachable(call, _named(cause)))
-    return refusals.cut_off(call, _named(cause))
+        return Transient(refusals.unreachable(call, refusals.named(cause)))
+    return refusals.cut_off(call, refusals.named(cause))
 
 
 def _explained(call: Call, error: ArkAPIStatusError) -> DarkroomError | Transient:
@@ -126,7 +123,3 @@ def _by_code(call: Call, code: str, said: str) -> DarkroomError | None:
     if any(part in code for part in NOT_OPEN):
         return refusals.not_taken(call, said, "model")
     return None
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import DarkroomError
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Arrival, Call, Transient, Watch
+from pipeline.hosted.call import Arrival, Call, Transient, Watch, counted
 from pipeline.hosted.enclose import enclosed
 from pipeline.hosted.retry import patiently
 
@@ -50,8 +50,7 @@ def make(call: Call, watch: Watch) -> list[Arrival]:
     image = next((part.inline_data.data for part in _parts(answer) if part.inline_data and part.inline_data.data), None)
     if image is None:
         raise _without_picture(call, answer)
-    counted = answer.usage_metadata.model_dump() if answer.usage_metadata else {}
-    usage = {name: value for name, value in counted.items() if isinstance(value, int)}
+    usage = counted(answer.usage_metadata)
     return [Arrival(image, answer.model_version or "", answer.response_id or "", usage=usage)]
 
 
@@ -90,9 +89,9 @@ def _explaining(call: Call) -> Iterator[None]:
     except (JSONDecodeError, ValidationError) as error:
         raise refusals.malformed(call, str(error)) from None
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-        raise Transient(refusals.unreachable(call, _named(error))) from None
+        raise Transient(refusals.unreachable(call, refusals.named(error))) from None
     except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.DecodingError) as error:
-        raise refusals.cut_off(call, _named(error)) from None
+        raise refusals.cut_off(call, refusals.named(error)) from None
 
 
 def _config(call: Call) -> types.GenerateContentConfig:
@@ -125,10 +124,6 @@ def _without_picture(call: Call, answer: types.GenerateContentResponse) -> Darkr
     if reason in REFUSALS:
         return refusals.content_refused(call, _reason(REFUSALS[reason], said))
     return refusals.malformed(call, _reason(reason, said))
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _reason(reason: str, said: str | None) -> str:

@@ -8,7 +8,6 @@ repeated, and an error names the task, unless Kling itself gave it up.
 from __future__ import annotations
 
 import base64
-import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from pipeline.errors import DarkroomError, ProviderFailed
 from pipeline.hosted import refusals
 from pipeline.hosted.call import Arrival, Call, Transient, Watch
+from pipeline.hosted.enclose import encoded
 from pipeline.hosted.providers import kling_answers as answers
 from pipeline.hosted.providers.download import fetched
 from pipeline.hosted.retry import patiently
@@ -100,7 +100,7 @@ def _created(client: httpx2.Client, call: Call, body: dict[str, Any]) -> str:
     try:
         response = client.post(_path(call), json=body)
     except NOT_SENT as error:
-        raise Transient(refusals.unreachable(call, f"{type(error).__name__}: {error}")) from error
+        raise Transient(refusals.unreachable(call, refusals.named(error))) from error
     except httpx2.RequestError as error:
         raise refusals.cut_off(call, type(error).__name__) from error
     answer = answers.read(response)
@@ -189,11 +189,5 @@ def _file(image: Image.Image) -> bytes:
     """A file that Kling takes: PNG, or JPEG where that would be too large."""
     small = image.copy()
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    png = _encoded(small, "PNG")
-    return png if len(png) <= MOST_BYTES else _encoded(small, "JPEG", quality=90)
-
-
-def _encoded(image: Image.Image, kind: str, **settings: int) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **settings)
-    return buffer.getvalue()
+    png = encoded(small, "PNG")
+    return png if len(png) <= MOST_BYTES else encoded(small, "JPEG", quality=90)

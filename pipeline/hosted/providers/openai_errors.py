@@ -41,9 +41,9 @@ def explaining(call: Call) -> Iterator[None]:
     except openai.APIError as error:
         raise _explained(call, error) from None
     except httpx2.RequestError as error:  # while an answer is read
-        raise refusals.cut_off(call, _named(error)) from None
+        raise refusals.cut_off(call, refusals.named(error)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise refusals.malformed(call, _named(error)) from None
+        raise refusals.malformed(call, refusals.named(error)) from None
 
 
 def _explained(call: Call, error: openai.APIError) -> DarkroomError | Transient:
@@ -62,7 +62,7 @@ def _explained(call: Call, error: openai.APIError) -> DarkroomError | Transient:
 def _unanswered(call: Call, error: openai.APIConnectionError) -> DarkroomError | Transient:
     """No answer came: harmless only where nothing was sent."""
     cause = error.__cause__
-    said = _named(cause or error)
+    said = refusals.named(cause or error)
     if isinstance(cause, _NEVER_SENT):
         return Transient(refusals.unreachable(call, said))
     return refusals.cut_off(call, said)
@@ -95,10 +95,6 @@ def _said(error: openai.APIError) -> str:
     """The server's own words."""
     message = error.body.get("message") if isinstance(error.body, Mapping) else None
     return str(message or error.message)
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _field(call: Call, name: str | None) -> str | None:

@@ -13,10 +13,10 @@ import openai
 from openai.types import Image as Item
 from openai.types import ImagesResponse
 from PIL import Image, ImageOps
-from pydantic import BaseModel
 
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Arrival, Call, Watch
+from pipeline.hosted.call import Arrival, Call, Watch, counted
+from pipeline.hosted.enclose import encoded
 from pipeline.pictures.patches import black_and_white
 
 CONNECT = 10.0
@@ -81,14 +81,12 @@ def last(stream: openai.Stream[Any], call: Call, watch: Watch, read: Callable[[A
 
 def _arrival(answer: Any, data: bytes, request_id: str, item: Any = None) -> Arrival:
     """A picture, with what an answer or an event says about it."""
-    usage = getattr(answer, "usage", None)
-    counts = usage.model_dump() if isinstance(usage, BaseModel) else {}
     revised = getattr(item, "revised_prompt", None)
     return Arrival(
         data,
         request_id=request_id,
         revised_prompt=revised if isinstance(revised, str) else "",
-        usage={name: count for name, count in counts.items() if isinstance(count, int)},
+        usage=counted(getattr(answer, "usage", None)),
     )
 
 
@@ -125,6 +123,4 @@ def _cutout(mask: Image.Image) -> Image.Image:
 
 
 def _file(name: str, image: Image.Image) -> tuple[str, bytes, str]:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"{name}.png", buffer.getvalue(), "image/png"
+    return f"{name}.png", encoded(image, "PNG"), "image/png"
