@@ -129,7 +129,8 @@ def test_a_server_of_another_kind_is_refused(provider: ProviderServer, answer: A
 
 
 def test_where_nothing_answers_that_is_said() -> None:
-    refused(ProviderFailed, f"http://127.0.0.1:{free_port()}")
+    address = f"http://127.0.0.1:{free_port()}"
+    assert address in refused(ProviderFailed, address).info.message
 
 
 # -- writing down

@@ -53,6 +53,7 @@ def test_a_queue_can_be_given_back_by_another_thread(settings):
     giving = threading.Thread(target=taken.release)
     giving.start()
     giving.join()
+    assert not is_held(settings)
     claim(settings).release()
 
 
