@@ -18,9 +18,9 @@ from pipeline.models.registry import ModelRecord
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 
-# Several processes compute at once in these tests: threads that spin while they wait would take the cores from those
-# that work. Before torch is imported.
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+# torch behaves as in a worker (pipeline/jobs/worker.py): its threads do not spin, and it compiles nothing. Before it is
+# imported.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "TORCHDYNAMO_DISABLE": "1"}
 
 
 @pytest.fixture(scope="session")

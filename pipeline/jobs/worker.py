@@ -26,9 +26,11 @@ from pipeline.models.registry import ROOT
 _TAIL = 4000
 _LAST_WORDS = 1.0
 """Seconds for what a child printed to arrive after its end."""
-_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""torch's threads sleep while they wait for each other. By default they spin, which on cores that have other work too
-makes a picture take hundreds of times as long."""
+_CALM = {"OMP_WAIT_POLICY": "PASSIVE", "TORCHDYNAMO_DISABLE": "1"}
+"""How torch behaves unless the user's own environment says otherwise. Its threads sleep while they wait for each other:
+by default they spin, which on cores that have other work too makes a picture take hundreds of times as long. Nothing is
+compiled: pictures would depend on the compilers of a machine, and bitsandbytes, which asks for it when it is imported,
+makes a worker's start longer by a fifth."""
 
 
 class Worker:
@@ -50,13 +52,12 @@ class Worker:
         self.started_at = time.time()
         """When it was started, in seconds since the epoch."""
         self._sending = threading.Lock()
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.jobs.child", *map(str, folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**_PATIENT_THREADS, **os.environ, **environment, "PYTHONPATH": path},
+            env=child_environment(os.environ, environment),
         )
         self.printed = Printed(cast(IO[bytes], self._process.stderr))
         self._reader = threading.Thread(target=self._read, name=f"worker-{self.pid}", daemon=True)
@@ -112,6 +113,12 @@ class Worker:
         code = self._process.wait()
         self._on_exit(self, code, self.printed.tail(_TAIL, _LAST_WORDS))
         stdout.close()
+
+
+def child_environment(own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child: the user's `own`, over what is calm, and under what is `given` to this worker."""
+    path = os.pathsep.join(filter(None, [str(ROOT), own.get("PYTHONPATH")]))
+    return {**_CALM, **own, **given, "PYTHONPATH": path}
 
 
 def cause(code: int) -> str:

@@ -89,6 +89,14 @@ class ComponentSize(Architecture):
             return max(self.parameters - self.linear, self.width() ** 2 * 4)
         return self.width() ** 2 * 8
 
+    def largest_matrix(self) -> int:
+        """Numbers in the largest matrix that computes, about: not a word table."""
+        if self.library != "transformers":
+            return self.largest_layer()
+        text = self.config.get("text_config", self.config)
+        inner = text.get("intermediate_size") or text.get("d_ff") or 4 * self.width()
+        return self.width() * max(int(inner), self.width())
+
     def width(self) -> int:
         """Numbers that one token or position has inside."""
         config, text = self.config, self.config.get("text_config", self.config)
