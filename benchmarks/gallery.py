@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,14 +25,14 @@ import httpx2
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import PATIENCE, Server, middle, server, table
 from pipeline.events import Picture
 from pipeline.gallery import files
 from pipeline.gallery.metadata import Origin, encode_png
 from pipeline.recipe import Recipe
-from tests.ui.conftest import CHROMIUM
+from tests.browser import launched
 
 COUNT, SIDE = 5000, 256
 OPENINGS, SEARCHES, VIEWS = 7, 30, 200
@@ -60,7 +59,7 @@ def main() -> None:
         outputs = Path(folder)
         fill(outputs)
         (script := outputs / "bare.py").write_text(BARE)
-        with server(outputs) as running, server(script=str(script)) as bare, browser() as chromium:
+        with server(outputs) as running, server(script=str(script)) as bare, launched() as chromium:
             alive = running.wait_until_alive()
             first = first_page(chromium, running)
             fresh, frame = in_turns(chromium, running, bare)
@@ -187,15 +186,6 @@ def views(chromium: Browser, running: Server) -> dict[int, float]:
             if view in LOOKED_AT:
                 memory[view] = process.memory_info().rss / 2**20
     return memory
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium where there is one, else Playwright's own."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

@@ -11,7 +11,6 @@ and each pair gives one ratio.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,28 +19,30 @@ from statistics import median
 
 import httpx2
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from benchmarks.measure import MODEL, PATIENCE, PROMPT, middle, server, table
+from tests.browser import launched
 
 WATCHERS = 20
 PAIRS = 6
 PICTURES = 8
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
 @contextmanager
 def browsers(count: int) -> Iterator[list[Page]]:
     """A page in each of `count` browser sessions."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+    with launched() as browser:
         yield [browser.new_context().new_page() for _ in range(count)]
-        browser.close()
 
 
 def chromiums() -> list[psutil.Process]:
     """The processes of the browser that this one started."""
-    return [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "chrom" in child.name() or "headless" in child.name()
+    ]
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,15 +31,16 @@ from typing import Any, Literal
 
 import httpx
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from demo.upscaler.data import FACTOR, draw, smaller
 from demo.upscaler.evaluate import METHODS
 from pipeline.models import schedulers
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.browser import launched
 from tests.ui.bring import bring
-from tests.ui.conftest import CHROMIUM, Server, follow, settled, start, stop
+from tests.ui.conftest import Server, follow, settled, start, stop
 
 ASSETS = Path(__file__).with_name("assets")
 SCENE = "a little town in the mountains at night"
@@ -107,7 +107,7 @@ def main() -> None:
         from_pictures(folder)
         enlarged()
         along_edges(folder)
-        with served(folder) as server, browser() as chromium:
+        with served(folder) as server, launched() as chromium:
             for prompt in BEFORE:
                 follow(server, prompt=prompt, seed=SEED)
             record_run(chromium, server)
@@ -425,14 +425,6 @@ def served(folder: Path) -> Iterator[Server]:
     server = start(demo_settings(folder / "served"), DARKROOM_MODEL="auto")
     yield server
     stop(server)
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
-        yield chromium
-        chromium.close()
 
 
 def demo_settings(folder: Path) -> Settings:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from pydantic import TypeAdapter
 
 from api import ROOMS
@@ -19,7 +18,8 @@ from api.shapes import PROBLEM
 from pipeline.models.registry import ROOT
 from tests.api.conftest import StillStudio, app_of, client_of
 from tests.api.serving import served
-from tests.ui.conftest import CHROMIUM, PATIENCE_MS
+from tests.browser import launched
+from tests.ui.conftest import PATIENCE_MS
 
 DOCUMENT = app.openapi()
 TOUR = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -130,8 +130,7 @@ def test_the_parts_of_the_page_are_ours_and_nothing_else_is_found_beside_them(st
 
 def test_the_page_shows_the_description_and_asks_no_other_host(still: StillStudio) -> None:
     asked, complaints = list[str](), list[str]()
-    with served(app_of(still)) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
+    with served(app_of(still)) as url, launched() as browser:
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -140,7 +139,6 @@ def test_the_page_shows_the_description_and_asks_no_other_host(still: StillStudi
         expect(page.get_by_text("/api/v1/jobs", exact=True).first).to_be_visible(timeout=PATIENCE_MS)
         page.get_by_role("button", name="POST /api/v1/jobs Queue a job", exact=False).first.click()
         expect(page.get_by_text("a red house by a lake").first).to_be_visible(timeout=PATIENCE_MS)
-        browser.close()
     assert not [url for url in asked if not url.startswith((url, "data:"))]
     assert complaints == []
 

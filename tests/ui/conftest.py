@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from pipeline.settings import Settings
+from tests.browser import launched
 from tests.conftest import free_port, tiny_settings, variables
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +31,6 @@ _AT_REST = """quiet => {
     if (runs || window.restingSince === undefined) window.restingSince = now;
     return now - window.restingSince >= quiet;
 }"""
-
-CHROMIUM = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -90,17 +88,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> I
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Debian's Chromium where there is one, else Playwright's own."""
-    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM.split())
-    yield browser
-    browser.close()
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
