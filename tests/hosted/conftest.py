@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from pipeline.models.registry import Registry
 from pipeline.request import parse_request
 from pipeline.settings import Settings
 from pipeline.studio import Studio
-from tests.hosted.as_openai import without_keys
 from tests.hosted.mill import MODEL, REQUEST, Mill, add_records, install
 from tests.hosted.provider_server import ProviderServer, provider_server
 
@@ -37,9 +35,8 @@ def provider() -> Iterator[ProviderServer]:
 
 
 @pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the machine that runs the tests: neither keys nor addresses."""
-    without_keys(monkeypatch, tmp_path)
+def _no_keys(no_keys: None) -> None:
+    """Of every test here."""
 
 
 @pytest.fixture
