@@ -170,3 +170,5 @@ def test_while_a_provider_is_asked_the_line_says_who_is_waited_for() -> None:
     assert display._wait(asked) == "Waiting for OpenAI for pictures 2 to 3 of 4, attempt 2"
     display.count = 1
     assert display._wait(Asked(provider="OpenAI", image_index=0, count=1)) == "Waiting for OpenAI"
+    crowded = Asked(provider="Kling", image_index=0, count=1, crowded=True)
+    assert display._wait(crowded) == "Waiting for other tasks of the account at Kling"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.events import Asked, Event, Picture, Warned
-from pipeline.hosted.call import Call, Watch
+from pipeline.hosted.call import Call, Line, Watch
 from pipeline.hosted.hosted import Hosted
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
@@ -98,7 +98,7 @@ class Told:
         self.tasks: list[str] = []
         self.stop = threading.Event()
         asked = Asked(provider="somebody", image_index=0, count=1)
-        self.watch = Watch(self.events.append, self.stop, self.tasks.append, asked)
+        self.watch = Watch(self.events.append, self.stop, self.tasks.append, asked, Line())
 
 
 @pytest.fixture
