@@ -36,7 +36,7 @@ def provider() -> Iterator[ProviderServer]:
 
 @pytest.fixture(autouse=True)
 def _no_keys(no_keys: None) -> None:
-    """Of every test here."""
+    """No test here has keys of this machine."""
 
 
 @pytest.fixture
