@@ -124,13 +124,14 @@ class Watch:
         emit: Callable[[Event], None],
         stop: threading.Event,
         note_task: Callable[[str], None],
+        note_open: Callable[[bool], None],
         asked: Asked,
         line: Line,
     ) -> None:
-        """`stop` is set when the job is cancelled. `note_task` writes down a provider's id of the call. `line` has all
-        who wait for room at the provider."""
-        self._emit, self._stop, self._note_task, self._asked = emit, stop, note_task, asked
-        self.line = line
+        """`stop` is set when the job is cancelled. `note_task` writes down a provider's id of the call, `note_open`
+        whether the call may be carried out. `line` has all who wait for room at the provider."""
+        self._emit, self._stop, self._asked, self.line = emit, stop, asked, line
+        self._note_task, self._note_open = note_task, note_open
 
     def check(self) -> None:
         """Raise `Stopped` if the job was cancelled: for before anything costs, and not for after."""
@@ -145,6 +146,11 @@ class Watch:
     def again(self, attempt: int) -> None:
         """Tell that the provider is asked once more."""
         self._emit(self._asked.model_copy(update={"attempt": attempt}))
+
+    def ordering(self, now: bool) -> None:
+        """Note that the order is sent now, or that certainly nothing came of it: what is open when the studio ends may
+        have been paid for, and is not ordered again."""
+        self._note_open(now)
 
     def crowded(self, now: bool) -> None:
         """Tell that other tasks of the account must end first, or that there is room by now."""

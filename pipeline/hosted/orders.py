@@ -116,7 +116,7 @@ class Orders:
         order.emit(asked)
         self._receipts.begin(begun)
         line = self._lines.setdefault(call.provider.id, Line())
-        watch = Watch(order.emit, order.stop, self._noting(begun), asked, line)
+        watch = Watch(order.emit, order.stop, self._noting(begun), self._opening(begun), asked, line)
         try:
             return adapter.make(self._with_pictures(call), watch) or _nothing(call)
         except (DarkroomError, Stopped):
@@ -128,6 +128,9 @@ class Orders:
 
     def _noting(self, begun: Begun) -> Callable[[str], None]:
         return lambda task: self._receipts.begin(begun.model_copy(update={"task": task}))
+
+    def _opening(self, begun: Begun) -> Callable[[bool], None]:
+        return lambda now: self._receipts.begin(begun) if now else self._receipts.end(begun)
 
     def _with_pictures(self, call: Call) -> Call:
         """The call with what its request brings along. Raises `NotFound`."""

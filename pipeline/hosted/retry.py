@@ -62,6 +62,7 @@ def in_turn(watch: Watch, ask: Callable[[], T], patience: float) -> T:
     if watch.line.is_empty:
         with suppress(Crowded):
             return ask()
+    watch.ordering(False)
     watch.crowded(True)
     with watch.line.place() as is_first:
         watch.wait(LOOK)
@@ -78,6 +79,8 @@ def _once_there_is_room(watch: Watch, ask: Callable[[], T], patience: float) -> 
         wait=lambda state: max(LOOK, _failure(state).retry_after or 0),
         stop=stop_before_delay(patience),
         sleep=watch.wait,
+        before=lambda _: watch.ordering(True),
+        before_sleep=lambda _: watch.ordering(False),
         reraise=True,
     )
     try:

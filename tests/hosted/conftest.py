@@ -96,9 +96,11 @@ class Told:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.tasks: list[str] = []
+        self.open: list[bool] = []
+        """Whether the call may be carried out, each time that this changed."""
         self.stop = threading.Event()
         asked = Asked(provider="somebody", image_index=0, count=1)
-        self.watch = Watch(self.events.append, self.stop, self.tasks.append, asked, Line())
+        self.watch = Watch(self.events.append, self.stop, self.tasks.append, self.open.append, asked, Line())
 
 
 @pytest.fixture

@@ -116,6 +116,14 @@ def test_room_is_waited_for_longer_than_a_busy_provider_and_told_once(told: Told
     assert told.watch.line.is_empty
 
 
+def test_nothing_counts_as_ordered_while_room_is_waited_for(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_in_pauses: list[bool] = []
+    monkeypatch.setattr(told.watch, "wait", lambda seconds: open_in_pauses.append(told.open[-1]))
+    in_turn(told.watch, failing(3, kind=Crowded), 600)
+    assert open_in_pauses == [False, False, False]
+    assert told.open == [False, True, False, True, False, True]
+
+
 def test_it_is_looked_for_room_no_sooner_than_the_provider_says(told: Told, pauses: list[float]) -> None:
     in_turn(told.watch, failing(2, retry_after=LOOK + 1, kind=Crowded), 600)
     assert pauses == [LOOK, LOOK + 1]

@@ -31,7 +31,7 @@ from pipeline.inputs import unseen
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
 from pipeline.request import GenerationRequest
-from tests.hosted.conftest import HostedStudio, Told, call_of
+from tests.hosted.conftest import HostedStudio, Told, call_of, kept
 from tests.hosted.provider_server import Answer, Asked, ProviderServer, picture
 
 ORDERED = "/v1/images/generations"
@@ -396,6 +396,7 @@ def test_a_job_that_waits_for_room_says_so_and_is_cancelled_at_once(
     for event in job.events():
         if isinstance(event, AskedEvent) and event.crowded:
             assert studio.jobs()[0].progress.crowded
+            assert kept(studio) == [], "after a restart it is ordered as if it had waited in the queue"
             job.cancel()
     assert isinstance(event, Cancelled)
     assert "Waits for other tasks of the account at Kling" in [line.text for line in studio.log(job.id)]
