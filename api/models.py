@@ -82,9 +82,7 @@ async def all_models(studio: StudioDep) -> ModelList:
     """List every model with what it takes and makes; a checkpoint with how much of it is here, a hosted model with
     whether it can be asked for, and what to do if not. The folder of one's own checkpoints is looked at anew."""
     await in_thread(studio.models.refresh)
-    known: list[Model] = [*studio.models.records, *studio.hosted.models]
-    facts = await in_thread(lambda: [_facts(model, studio) for model in known])
-    return ModelList(default=DefaultModel.of(studio), models=facts)
+    return ModelList(default=DefaultModel.of(studio), models=await in_thread(_all_facts, studio))
 
 
 @router.post("/models", status_code=201)
@@ -170,7 +168,12 @@ async def checks(studio: StudioDep) -> list[CheckState]:
     return await in_thread(studio.models.checks)
 
 
-def _facts(model: Model, studio: Studio) -> ModelFacts | HostedFacts:
+def _all_facts(studio: Studio) -> list[AnyFacts]:
+    here = (_facts(record, studio) for record in studio.models.records)
+    return [*here, *(HostedFacts.of(model, state) for model, state in studio.hosted.offers)]
+
+
+def _facts(model: Model, studio: Studio) -> AnyFacts:
     if isinstance(model, HostedModel):
-        return HostedFacts.of(model, studio.hosted)
+        return HostedFacts.of(model, studio.hosted.state(studio.hosted.provider(model)))
     return ModelFacts.model_validate(model.model_dump() | studio.models.inventory(model.id).model_dump())

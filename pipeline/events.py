@@ -63,13 +63,15 @@ class Fetching(_Event):
 
 class Asked(_Event):
     """A provider was asked for pictures `image_index` to `image_index + count - 1`, and nothing is heard of it before
-    they come. `attempt` above 1 says that it asked to be asked again."""
+    they come. `attempt` above 1 says that it asked to be asked again; `crowded`, that nothing is ordered yet: other
+    tasks of the account there must end first."""
 
     type: Literal["asked"] = "asked"
     provider: str
     image_index: int
     count: int
     attempt: int = 1
+    crowded: bool = False
 
 
 class Unquantized(BaseModel):

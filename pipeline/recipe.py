@@ -134,11 +134,13 @@ class Recipe(BaseModel):
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     sha256: str
     """SHA-256 of the raw RGB bytes, row by row."""
+    sha256_on_white: str = ""
+    """The same with white behind its transparent parts, as which it is worked from; empty for an opaque picture."""
 
     @property
     def pixels(self) -> str:
         """The `InputId` of the picture: what others name that are made from it."""
-        return f"{self.sha256}-{self.width}x{self.height}"
+        return f"{self.sha256_on_white or self.sha256}-{self.width}x{self.height}"
 
     def to_request(self, **changes: Any) -> GenerationRequest:
         """The request that makes this picture again, with `changes` applied."""

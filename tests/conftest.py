@@ -1,4 +1,5 @@
-"""What several test folders share: a tiny checkpoint, settings for a studio that knows only it, and such a studio."""
+"""What several test folders share: a tiny checkpoint, settings for a studio that knows only it, such a studio, and a
+provider of hosted models."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ import pytest
 from pipeline.models.registry import ModelRecord
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from tests.hosted.as_openai import openai_here, without_keys
+from tests.hosted.provider_server import ProviderServer
 
 # torch behaves as in a worker (pipeline/jobs/worker.py): its threads do not spin, and it compiles nothing. Before it is
 # imported.
@@ -35,6 +38,19 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_settings(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., Settings]:
     """Settings for a fresh outputs folder whose default model is the tiny checkpoint, named `tiny`."""
     return partial(tiny_settings, tmp_path, tiny_checkpoint)
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the machine that runs the tests: neither keys nor addresses of providers."""
+    without_keys(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def openai_server(no_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
+    """A server that stands for OpenAI, with a key for it and for nobody else."""
+    with openai_here(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

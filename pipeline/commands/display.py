@@ -104,7 +104,8 @@ class JobDisplay(Display):
         first, last = asked.image_index + 1, asked.image_index + asked.count
         which = f"pictures {first} to {last}" if last > first else f"picture {first}"
         of = f" for {which} of {self.count}" if self.count > asked.count else ""
-        return f"Waiting for {asked.provider}{of}" + (f", attempt {asked.attempt}" if asked.attempt > 1 else "")
+        others = "other tasks of the account at " if asked.crowded else ""
+        return f"Waiting for {others}{asked.provider}{of}" + (f", attempt {asked.attempt}" if asked.attempt > 1 else "")
 
     def _step(self, step: Step) -> None:
         which = f"Picture {step.image_index + 1} of {self.count}, step" if self.count > 1 else "Step"

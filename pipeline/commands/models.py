@@ -37,9 +37,11 @@ _MARKS = {True: "[green]ok[/]", False: "[red]wrong[/]", None: "note"}
 def list_models(as_json: Json = False) -> None:
     """Show every model: its id, whether its files are here, and its licence; below them the hosted ones, and what each
     lacks."""
+    from pipeline.hosted.facts import HostedFacts
+
     with closing(open_studio()) as studio:
         facts = [_facts(record, studio) for record in studio.models.records]
-        hosted = [_facts(model, studio) for model in studio.hosted.models]
+        hosted = [HostedFacts.of(model, state).model_dump(mode="json") for model, state in studio.hosted.offers]
     if as_json:
         print_json([*facts, *hosted])
         return
@@ -265,7 +267,7 @@ def _facts(model: Model, studio: Studio) -> dict[str, Any]:
     from pipeline.models.hosted import HostedModel
 
     if isinstance(model, HostedModel):
-        return HostedFacts.of(model, studio.hosted).model_dump(mode="json")
+        return HostedFacts.of(model, studio.hosted.state(studio.hosted.provider(model))).model_dump(mode="json")
     inventory = studio.models.inventory(model.id).model_dump(mode="json")
     told = {"kind": "checkpoint", "default": model.id == studio.default.record.id}
     return model.model_dump(mode="json") | inventory | told

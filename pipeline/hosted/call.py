@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +31,32 @@ class Transient(Exception):
         """`error` is raised when the last attempt fails; `retry_after` are the seconds that the provider asks for."""
         super().__init__(str(error))
         self.error, self.retry_after = error, retry_after
+
+
+class Crowded(Transient):
+    """The account has as many tasks under way as the provider allows: this call is taken once another one has ended."""
+
+
+class Line:
+    """Those who wait for room at one provider, in the order in which they came. For any thread."""
+
+    def __init__(self) -> None:
+        self._places: list[object] = []  # what is done with it is one step of the interpreter each
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._places
+
+    @contextmanager
+    def place(self) -> Iterator[Callable[[], bool]]:
+        """A place at the end; what is given tells whether it has become the first."""
+        place = object()
+        self._places.append(place)
+        try:
+            yield lambda: self._places[0] is place
+        finally:
+            self._places.remove(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +120,18 @@ class Watch:
     """What an adapter tells while a call is under way, and hears."""
 
     def __init__(
-        self, emit: Callable[[Event], None], stop: threading.Event, note_task: Callable[[str], None], asked: Asked
+        self,
+        emit: Callable[[Event], None],
+        stop: threading.Event,
+        note_task: Callable[[str], None],
+        note_open: Callable[[bool], None],
+        asked: Asked,
+        line: Line,
     ) -> None:
-        """`stop` is set when the job is cancelled. `note_task` writes down a provider's id of the call."""
-        self._emit, self._stop, self._note_task, self._asked = emit, stop, note_task, asked
+        """`stop` is set when the job is cancelled. `note_task` writes down a provider's id of the call, `note_open`
+        whether the call may be carried out. `line` has all who wait for room at the provider."""
+        self._emit, self._stop, self._asked, self.line = emit, stop, asked, line
+        self._note_task, self._note_open = note_task, note_open
 
     def check(self) -> None:
         """Raise `Stopped` if the job was cancelled: for before anything costs, and not for after."""
@@ -111,6 +146,15 @@ class Watch:
     def again(self, attempt: int) -> None:
         """Tell that the provider is asked once more."""
         self._emit(self._asked.model_copy(update={"attempt": attempt}))
+
+    def ordering(self, now: bool) -> None:
+        """Note that the order is sent now, or that certainly nothing came of it: what is open when the studio ends may
+        have been paid for, and is not ordered again."""
+        self._note_open(now)
+
+    def crowded(self, now: bool) -> None:
+        """Tell that other tasks of the account must end first, or that there is room by now."""
+        self._emit(self._asked.model_copy(update={"crowded": now}))
 
     def warn(self, message: str) -> None:
         """Tell a person something that does not stop the job."""

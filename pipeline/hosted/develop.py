@@ -11,9 +11,11 @@ from pipeline.errors import ProviderFailed
 from pipeline.events import Picture
 from pipeline.hosted import keys
 from pipeline.hosted.call import Arrival, Call
+from pipeline.pictures.decode import on_white
 from pipeline.recipe import HostedUse, Recipe
 
-OPAQUE = b"\xff"
+OPAQUE = (255, 255)
+"""Least and most of an opacity that hides all that is behind."""
 
 
 def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: dict[str, str]) -> Recipe:
@@ -62,21 +64,31 @@ def develop(recipe: Recipe, data: bytes, index: int) -> Picture:
     """The picture in a file, whose recipe lacks only what pixels tell. Raises `ProviderFailed` when there is none."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
-            opacity = image.convert("RGBA").getchannel("A").tobytes() if image.has_transparency_data else b""
-            rgb = image.convert("RGB")
+            rgb, opacity = image.convert("RGB"), _opacity(image)
     except Exception as error:  # over a damaged file Pillow's decoders stumble in every way there is
         message = f"What {recipe.device} sent is no picture that can be read: {error}."
         raise ProviderFailed(message, "Run the job again.") from None
-    pixels, asked = rgb.tobytes(), (recipe.width, recipe.height)
+    asked = recipe.width, recipe.height
     whole = recipe.model_copy(
         update={
             "width": rgb.width,
             "height": rgb.height,
-            "sha256": hashlib.sha256(pixels).hexdigest(),
+            "sha256": _sha256(rgb),
+            "sha256_on_white": _sha256(on_white(rgb, opacity)) if opacity else "",
             "work_size": None if rgb.size == asked else asked,
         }
     )
-    return Picture(index=index, rgb=pixels, recipe=whole, alpha=opacity if opacity.strip(OPAQUE) else b"")
+    return Picture(index=index, rgb=rgb.tobytes(), recipe=whole, alpha=opacity.tobytes() if opacity else b"")
+
+
+def _opacity(image: Image.Image) -> Image.Image | None:
+    """Mode L, 255 where the picture is opaque; None where it is so all over."""
+    opacity = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    return opacity if opacity and opacity.getextrema() != OPAQUE else None
+
+
+def _sha256(image: Image.Image) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def _sampled(call: Call) -> tuple[int, float, float | None]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.hosted.hosted import Hosted
+from pipeline.errors import ModelRetired
 from pipeline.hosted.ready import ProviderState
 from pipeline.models.hosted import HostedModel
 
@@ -27,17 +27,17 @@ class HostedFacts(HostedModel):
     """What to do about that."""
 
     @classmethod
-    def of(cls, model: HostedModel, hosted: Hosted) -> HostedFacts:
-        """A model as it stands now."""
-        state, hindrance = hosted.state(hosted.provider(model)), hosted.hindrance(model)
+    def of(cls, model: HostedModel, state: ProviderState) -> HostedFacts:
+        """A model, whose provider stands as `state` tells."""
+        reason, remedy = _hindrance(model, state)
         return cls(
             **dict(model),
             provider_name=state.provider.name,
             host=state.host,
             sizes=model.size.offered,
-            ready=hindrance is None,
-            reason=hindrance.message if hindrance else "",
-            remedy=hindrance.remedy if hindrance else "",
+            ready=not reason,
+            reason=reason,
+            remedy=remedy,
         )
 
 
@@ -67,3 +67,12 @@ class ProviderFacts(BaseModel):
         told = state.model_dump(include={"host", "reason", "remedy", "acknowledged"})
         named = state.provider.model_dump(include={"id", "name", "key_url", "terms_url"})
         return cls(variables=state.provider.keys, ready=state.ready, **told, **named)
+
+
+def _hindrance(model: HostedModel, state: ProviderState) -> tuple[str, str]:
+    """Why a model cannot be asked for, and what to do about that; both empty when it can."""
+    try:
+        model.check_offered()
+    except ModelRetired as error:
+        return error.info.message, error.info.remedy
+    return state.reason, state.remedy

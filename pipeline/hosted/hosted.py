@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from pipeline.errors import DarkroomError, ErrorInfo, NotFound, ProviderFailed
+from pipeline.errors import DarkroomError, NotFound, ProviderFailed
 from pipeline.events import Event, Picture
 from pipeline.hosted import keys, servers
 from pipeline.hosted.call import Call
@@ -78,22 +78,23 @@ class Hosted:
         return self._models.registry.provider(model)
 
     @property
+    def offers(self) -> list[tuple[HostedModel, ProviderState]]:
+        """What is offered, usable or not, each with its provider as that stands now; nothing when it is off. A provider
+        is looked at once for all its models."""
+        if not self.on:
+            return []
+        registry = self._models.registry
+        states = {provider.id: self.state(provider) for provider in registry.providers}
+        return [(model, states[model.provider]) for model in registry.hosted]
+
+    @property
     def usable_models(self) -> tuple[HostedModel, ...]:
-        """What can be asked for now; each provider is looked at once for all its models."""
-        ready = {state.provider.id for state in self.providers if state.ready}
-        return tuple(model for model in self.models if model.provider in ready and not model.is_retired())
+        """What can be asked for now."""
+        return tuple(model for model, state in self.offers if state.ready and not model.is_retired())
 
     def usable(self, model: HostedModel) -> bool:
         """Whether a model can be asked for now."""
-        return self.hindrance(model) is None
-
-    def hindrance(self, model: HostedModel) -> ErrorInfo | None:
-        """What speaks against asking for a model now, if anything does."""
-        try:
-            self.check_ready(model)
-        except DarkroomError as error:
-            return error.info
-        return None
+        return self.state(self.provider(model)).ready and not model.is_retired()
 
     def check_ready(self, model: HostedModel) -> None:
         """Raise what speaks against asking for a model: `InvalidRequest` when hosted models are off, `ModelRetired`,

@@ -19,7 +19,7 @@ from typing import NoReturn, cast
 from pipeline.errors import DarkroomError, DependencyMissing, ProviderFailed
 from pipeline.events import Asked, Event, Picture, Warned
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Adapter, Arrival, Call, Stopped, Watch
+from pipeline.hosted.call import Adapter, Arrival, Call, Line, Stopped, Watch
 from pipeline.hosted.develop import develop, draft
 from pipeline.hosted.ready import INSTALL
 from pipeline.hosted.receipts import Arrived, Begun, Receipts
@@ -56,6 +56,7 @@ class Orders:
 
     def __init__(self, receipts: Receipts, inputs: InputStore) -> None:
         self._receipts, self._inputs = receipts, inputs
+        self._lines: dict[str, Line] = {}
 
     def fill(self, order: Order, indices: Sequence[int]) -> Iterator[Picture]:
         """The pictures `indices` of a job, as they come; when it is stopped, those that were ordered by then.
@@ -114,7 +115,8 @@ class Orders:
         asked = Asked(provider=call.provider.name, image_index=begun.index, count=begun.count)
         order.emit(asked)
         self._receipts.begin(begun)
-        watch = Watch(order.emit, order.stop, self._noting(begun), asked)
+        line = self._lines.setdefault(call.provider.id, Line())
+        watch = Watch(order.emit, order.stop, self._noting(begun), self._opening(begun), asked, line)
         try:
             return adapter.make(self._with_pictures(call), watch) or _nothing(call)
         except (DarkroomError, Stopped):
@@ -126,6 +128,9 @@ class Orders:
 
     def _noting(self, begun: Begun) -> Callable[[str], None]:
         return lambda task: self._receipts.begin(begun.model_copy(update={"task": task}))
+
+    def _opening(self, begun: Begun) -> Callable[[bool], None]:
+        return lambda now: self._receipts.begin(begun) if now else self._receipts.end(begun)
 
     def _with_pictures(self, call: Call) -> Call:
         """The call with what its request brings along. Raises `NotFound`."""

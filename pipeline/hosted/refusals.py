@@ -41,6 +41,14 @@ def too_often(call: Call, said: str) -> QuotaExceeded:
     return QuotaExceeded(message, "Wait a while, then run the job again.")
 
 
+def crowded(call: Call, said: str) -> QuotaExceeded:
+    """The account had as many tasks under way as it may, for as long as was waited."""
+    message = (
+        f"{call.provider.name} takes no further task of the account before another one ends: {_quoted(call, said)}."
+    )
+    return QuotaExceeded(message, "None ended in time: run the job again when there is room.")
+
+
 def content_refused(call: Call, said: str) -> ContentRefused:
     """The provider's rules speak against the prompt or the picture."""
     message = f"{call.provider.name} does not make this picture: {_quoted(call, said)}."

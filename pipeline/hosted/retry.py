@@ -1,4 +1,5 @@
-"""Asking again, when a provider is busy: with growing pauses, or after as long as it says."""
+"""Asking again, when a provider is busy: with growing pauses, or after as long as it says; and waiting for room, when
+the account has as many tasks there as it may."""
 
 from __future__ import annotations
 
@@ -8,13 +9,22 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
-from pipeline.hosted.call import Transient, Watch
+from pipeline.hosted.call import Crowded, Transient, Watch
 
 ATTEMPTS = 5
 LONGEST = 60.0
 """Seconds of a pause at most; a provider that asks for more is not asked again."""
+LOOK = 5.0
+"""Seconds between two looks for room, at least: a picture takes longer."""
 T = TypeVar("T")
 
 
@@ -41,6 +51,42 @@ def patiently(watch: Watch, ask: Callable[[], T]) -> T:
         return retrying(ask)
     except Transient as error:
         raise error.error from None
+
+
+def in_turn(watch: Watch, ask: Callable[[], T], patience: float) -> T:
+    """What `ask` returns, tried again after each `Crowded`, first for who waited first: nobody takes the room for which
+    another one has waited longer.
+
+    The first in line waits for `patience` seconds at most. Raises the error in the last `Crowded`, and `Stopped`.
+    """
+    if watch.line.is_empty:
+        with suppress(Crowded):
+            return ask()
+    watch.ordering(False)
+    watch.crowded(True)
+    with watch.line.place() as is_first:
+        watch.wait(LOOK)
+        while not is_first():
+            watch.wait(LOOK)
+        made = _once_there_is_room(watch, ask, patience)
+    watch.crowded(False)
+    return made
+
+
+def _once_there_is_room(watch: Watch, ask: Callable[[], T], patience: float) -> T:
+    retrying = Retrying(
+        retry=retry_if_exception_type(Crowded),
+        wait=lambda state: max(LOOK, _failure(state).retry_after or 0),
+        stop=stop_before_delay(patience),
+        sleep=watch.wait,
+        before=lambda _: watch.ordering(True),
+        before_sleep=lambda _: watch.ordering(False),
+        reraise=True,
+    )
+    try:
+        return retrying(ask)
+    except Crowded as failure:
+        raise failure.error from None
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:

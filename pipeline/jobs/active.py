@@ -48,8 +48,8 @@ class ActiveJob:
                 )
             case Loading(component=component, done=done, total=total):
                 self.progress = Progress(component=component, loaded=done, to_load=total)
-            case Asked(provider=provider, image_index=index):
-                self.progress = Progress(provider=provider, image_index=index)
+            case Asked(provider=provider, image_index=index, crowded=crowded):
+                self.progress = Progress(provider=provider, image_index=index, crowded=crowded)
             case Step(image_index=index, step=step, total=total, seconds_left=left):
                 self.progress = Progress(image_index=index, step=step, steps=total, seconds_left=left)
                 self._note_step()

@@ -146,6 +146,8 @@ def _told(life: _Life, event: Event) -> list[tuple[Level, str]]:
             return _turned_to(life, component if done < total else "", "loaded", now)
         case Fetching(file=file, done=done, total=total):
             return _turned_to(life, file if done < total else "", "fetched", now)
+        case Asked(provider=provider, crowded=True):
+            return [("info", f"Waits for other tasks of the account at {provider}")]
         case Asked(provider=provider, attempt=attempt):
             return [("info", f"{provider} is asked" + (f", attempt {attempt}" if attempt > 1 else ""))]
         case Quantized():

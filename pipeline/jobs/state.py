@@ -31,6 +31,8 @@ class Progress(BaseModel):
     bytes_per_second: float = 0.0
     provider: str = ""
     """Who was asked for the pictures, of a hosted model."""
+    crowded: bool = False
+    """Whether other tasks of the account at the provider must end first."""
     component: str = ""
     """The component that is being loaded."""
     loaded: int = 0

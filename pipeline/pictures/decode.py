@@ -55,6 +55,11 @@ def decode_cutout(source: bytes | Image.Image, max_pixels: int) -> Decoded:
     return _decoded(source, max_pixels, _from_cutout)
 
 
+def on_white(rgb: Image.Image, opacity: Image.Image) -> Image.Image:
+    """The colours (mode RGB) of a picture with white behind them, where its `opacity` (mode L) is below 255."""
+    return Image.composite(rgb, Image.new("RGB", rgb.size, "white"), opacity)
+
+
 def _decoded(source: bytes | Image.Image, max_pixels: int, convert: Callable[[Image.Image], Decoded]) -> Decoded:
     try:
         with _opened(source) as image:
@@ -118,7 +123,7 @@ def _to_rgb(image: Image.Image) -> Decoded:
     if note:
         notes.append(note)
     if opacity is not None and opacity.getextrema() != (255, 255):
-        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), opacity)
+        rgb = on_white(rgb, opacity)
         notes.append("Its transparent parts are white now.")
     return _bare(rgb, *notes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -18,20 +17,11 @@ from pipeline.errors import KeyMissing, ModelRetired, ProviderFailed, QuotaExcee
 from pipeline.settings import Settings
 from tests.api.conftest import app_of
 from tests.api.serving import served
-from tests.hosted.as_openai import MODEL, images, openai_here, refusal, without_keys
+from tests.hosted.as_openai import MODEL, images, refusal
 from tests.hosted.conftest import HostedStudio
 from tests.hosted.provider_server import Answer, ProviderServer, picture
 
-
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    without_keys(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
-    with openai_here(monkeypatch) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_keys")
 
 
 @pytest.fixture
@@ -50,9 +40,9 @@ def extra(model: Any, name: str) -> Any:
 
 
 def test_its_own_settings_reach_a_hosted_model_and_only_others_are_told(
-    client: OpenAI, provider: ProviderServer
+    client: OpenAI, openai_server: ProviderServer
 ) -> None:
-    provider.answers(images(picture(1024, 1024, (0, 0, 255, 90), "RGBA")))
+    openai_server.answers(images(picture(1024, 1024, (0, 0, 255, 90), "RGBA")))
     answer = client.images.generate(
         prompt="a boat",
         model=MODEL,
@@ -62,7 +52,7 @@ def test_its_own_settings_reach_a_hosted_model_and_only_others_are_told(
         style="vivid",
         output_format="webp",
     )
-    sent = provider.asked[0].json
+    sent = openai_server.asked[0].json
     assert (sent["quality"], sent["background"], sent["moderation"]) == ("low", "transparent", "low")
     assert (answer.quality, answer.background) == ("low", "transparent")
     [item] = answer.data or []
@@ -73,15 +63,15 @@ def test_its_own_settings_reach_a_hosted_model_and_only_others_are_told(
 
 
 def test_an_option_that_there_is_not_is_a_bad_request_and_nothing_is_ordered(
-    client: OpenAI, provider: ProviderServer
+    client: OpenAI, openai_server: ProviderServer
 ) -> None:
     with pytest.raises(openai.BadRequestError, match="Choose one of auto, low"):
         client.images.generate(prompt="a boat", model=MODEL, quality="hd")
-    assert provider.asked == []
+    assert openai_server.asked == []
 
 
-def test_a_stream_of_a_hosted_model_ends_with_its_picture(client: OpenAI, provider: ProviderServer) -> None:
-    provider.answers(images(picture(1024, 1024)))
+def test_a_stream_of_a_hosted_model_ends_with_its_picture(client: OpenAI, openai_server: ProviderServer) -> None:
+    openai_server.answers(images(picture(1024, 1024)))
     *_, last = client.images.generate(prompt="a boat", model=MODEL, quality="low", stream=True)
     assert (last.type, last.quality) == ("image_generation.completed", "low")
 
@@ -105,12 +95,14 @@ def test_without_a_key_the_client_is_told_what_to_set_and_asks_once(client: Open
 @pytest.mark.parametrize(
     "answer", [Answer(b"{", 200), refusal(401, "invalid_api_key"), Answer(b"nonsense", 200, dropped=True)]
 )
-def test_what_a_provider_fails_at_is_ordered_once(client: OpenAI, provider: ProviderServer, answer: Answer) -> None:
-    provider.answers(answer)
+def test_what_a_provider_fails_at_is_ordered_once(
+    client: OpenAI, openai_server: ProviderServer, answer: Answer
+) -> None:
+    openai_server.answers(answer)
     with pytest.raises(openai.APIStatusError) as caught:
         client.images.generate(prompt="a boat", model=MODEL)
     assert caught.value.status_code == 424
-    assert len(provider.asked) == 1
+    assert len(openai_server.asked) == 1
 
 
 @pytest.mark.parametrize("kind", [KeyMissing, QuotaExceeded, ProviderFailed, ModelRetired])

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.hosted import keys
+from pipeline.models.hosted import Provider
 from pipeline.settings import Settings
 from tests.api.conftest import StillStudio, client_of
-from tests.hosted.as_openai import KEY, MODEL, images, openai_here, refusal, without_keys
+from tests.hosted.as_openai import KEY, MODEL, images, refusal
 from tests.hosted.conftest import HostedStudio
+from tests.hosted.mill import MODEL as WHEEL
+from tests.hosted.mill import RECORDS, add_records
 from tests.hosted.provider_server import ProviderServer, picture
 
-
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    without_keys(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
-    with openai_here(monkeypatch) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_keys")
 
 
 @pytest.fixture
@@ -44,7 +38,33 @@ def test_hosted_models_are_listed_after_the_checkpoints_with_what_to_set(web: Te
     assert web.get(f"/api/v1/models/{MODEL}").json() == model
 
 
-def test_with_a_key_a_model_is_ready_and_the_key_is_nowhere_told(web: TestClient, provider: ProviderServer) -> None:
+def test_a_listing_looks_once_at_each_provider(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def watched(provider: Provider) -> dict[str, str]:
+        looked.append(provider.id)
+        return keys_of(provider)
+
+    keys_of = keys.keys_of
+    monkeypatch.setattr(keys, "keys_of", watched)
+    hosted = [model for model in web.get("/api/v1/models").json()["models"] if model["kind"] == "hosted"]
+    assert len(hosted) > len(looked)
+    assert sorted(looked) == sorted({model["provider"] for model in hosted})
+
+
+def test_a_retired_model_is_listed_with_what_to_use_instead(make_settings: Callable[..., Settings]) -> None:
+    settings = add_records(make_settings(), RECORDS + 'retires = 2026-01-31\nreplacement = "mill/wind"\n')
+    with HostedStudio(settings) as studio:
+        client = client_of(studio)
+        [wheel] = [one for one in client.get("/api/v1/models").json()["models"] if one["id"] == WHEEL]
+        assert (wheel["ready"], wheel["reason"]) == (False, "Wheel was retired on 31 January 2026.")
+        assert wheel["remedy"] == "Choose mill/wind instead."
+        assert client.get(f"/api/v1/models/{WHEEL}").json() == wheel
+
+
+def test_with_a_key_a_model_is_ready_and_the_key_is_nowhere_told(
+    web: TestClient, openai_server: ProviderServer
+) -> None:
     model = web.get(f"/api/v1/models/{MODEL}")
     assert (model.json()["ready"], model.json()["reason"]) == (True, "")
     assert KEY not in model.text + web.get("/api/v1/models").text + web.get("/api/v1/providers").text
@@ -96,27 +116,27 @@ def test_a_provider_tells_its_variables_and_can_be_acknowledged(web: TestClient)
 
 
 def test_a_hosted_job_tells_that_it_asks_and_warns_once_where_the_prompt_goes(
-    web: TestClient, provider: ProviderServer
+    web: TestClient, openai_server: ProviderServer
 ) -> None:
-    provider.answers(images(picture(1024, 1024)))
+    openai_server.answers(images(picture(1024, 1024)))
     wish = {"prompt": "a boat", "model": MODEL, "options": {"quality": "low"}}
     job = web.post("/api/v1/jobs", json=wish).json()
     stream = web.get(f"/api/v1/jobs/{job['id']}/events").text
     told = [json.loads(line.removeprefix("data: ")) for line in stream.splitlines() if line.startswith("data: ")]
     assert [event["provider"] for event in told if event["type"] == "asked"] == ["OpenAI"]
     warned = [event["message"] for event in told if event["type"] == "warned"]
-    assert warned == [f"The prompt is sent to OpenAI ({provider.url.removeprefix('http://')})."]
+    assert warned == [f"The prompt is sent to OpenAI ({openai_server.url.removeprefix('http://')})."]
     assert told[-1]["type"] == "finished"
-    assert provider.asked[0].json["quality"] == "low"
+    assert openai_server.asked[0].json["quality"] == "low"
 
     web.post("/api/v1/providers/openai/acknowledge")
     assert web.post("/api/v1/jobs", json=wish).json()["warnings"] == []
 
 
 def test_a_key_that_a_provider_quotes_is_in_no_event_no_log_and_no_answer(
-    web: TestClient, provider: ProviderServer
+    web: TestClient, openai_server: ProviderServer
 ) -> None:
-    provider.answers(refusal(400, "invalid_value", f"Not with the key {KEY}."))
+    openai_server.answers(refusal(400, "invalid_value", f"Not with the key {KEY}."))
     job = web.post("/api/v1/jobs", json={"prompt": "a boat", "model": MODEL}).json()
     path = f"/api/v1/jobs/{job['id']}"
     events = web.get(f"{path}/events").text
@@ -131,8 +151,10 @@ def test_what_speaks_against_a_hosted_job_is_a_problem_before_anything_is_queued
     assert web.get("/api/v1/jobs").json() == []
 
 
-def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(web: TestClient, provider: ProviderServer) -> None:
-    provider.answers(images(picture(1024, 1024)))
+def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(
+    web: TestClient, openai_server: ProviderServer
+) -> None:
+    openai_server.answers(images(picture(1024, 1024)))
     wish = {"base": {"prompt": "a boat", "seed": 7}, "columns": {"field": "model", "values": ["tiny", MODEL]}}
     started = web.post("/api/v1/comparisons", json=wish)
     assert started.status_code == 202, started.text
@@ -143,7 +165,7 @@ def test_a_comparison_takes_models_of_here_and_of_elsewhere_together(web: TestCl
     assert web.delete(f"/api/v1/jobs/{here['job']['id']}").json()["status"] == "cancelled"
 
 
-def test_programs_of_a1111_neither_see_nor_reach_a_hosted_model(web: TestClient, provider: ProviderServer) -> None:
+def test_programs_of_a1111_neither_see_nor_reach_a_hosted_model(web: TestClient, openai_server: ProviderServer) -> None:
     assert MODEL not in web.get("/sdapi/v1/sd-models").text
     for path, sent in {
         "txt2img": {"prompt": "a boat", "override_settings": {"sd_model_checkpoint": MODEL}},
@@ -151,7 +173,7 @@ def test_programs_of_a1111_neither_see_nor_reach_a_hosted_model(web: TestClient,
     }.items():
         refused = web.post(f"/sdapi/v1/{path}", json=sent)
         assert (refused.status_code, "is hosted" in refused.json()["detail"]) == (422, True)
-    assert provider.asked == []
+    assert openai_server.asked == []
 
 
 def test_an_address_with_a_password_is_told_without_it(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,24 +18,19 @@ from pipeline.settings import Settings
 from tests.api.conftest import app_of
 from tests.api.serving import served
 from tests.commands.conftest import Shell
-from tests.hosted.as_openai import KEY, MODEL, images, openai_here, refusal, without_keys
+from tests.hosted.as_openai import KEY, MODEL, images, openai_here, refusal
 from tests.hosted.conftest import HostedStudio
 from tests.hosted.provider_server import ProviderServer, picture
+
+pytestmark = pytest.mark.usefixtures("no_keys")
 
 
 @pytest.fixture(autouse=True)
 def _as_on_a_fresh_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str]) -> None:
-    """No keys, a fresh folder, and a studio that makes nothing itself."""
-    without_keys(monkeypatch, tmp_path)
+    """A fresh folder, and a studio that makes nothing itself."""
     monkeypatch.setitem(environment, "DARKROOM_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setitem(environment, "DARKROOM_MODEL", "demo")
     monkeypatch.setattr("pipeline.studio.Studio", HostedStudio)
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
-    with openai_here(monkeypatch) as server:
-        yield server
 
 
 def test_hosted_models_are_listed_below_the_others_with_what_is_missing(
@@ -80,20 +75,22 @@ def test_providers_tell_what_to_set_and_are_acknowledged(shell: Shell) -> None:
 
 
 def test_a_hosted_picture_is_made_with_its_options_and_a_note_where_the_prompt_goes(
-    shell: Shell, provider: ProviderServer
+    shell: Shell, openai_server: ProviderServer
 ) -> None:
-    provider.answers(images(picture(1024, 1024)))
+    openai_server.answers(images(picture(1024, 1024)))
     chosen = ("--model", MODEL, "--option", "quality=high", "--option", "background=transparent")
     code, out, err = shell("generate", "a boat", *chosen, "--json")
     assert code == 0
-    assert err == f"Note: The prompt is sent to OpenAI ({provider.url.removeprefix('http://')}).\n"
+    assert err == f"Note: The prompt is sent to OpenAI ({openai_server.url.removeprefix('http://')}).\n"
     recipe = json.loads(out)["recipe"]
     assert (recipe["model"], recipe["options"]["quality"]) == (MODEL, "high")
-    assert provider.asked[0].json["background"] == "transparent"
+    assert openai_server.asked[0].json["background"] == "transparent"
     assert KEY not in out + err
 
 
-def test_an_option_that_cannot_be_is_refused_before_anything_is_asked(shell: Shell, provider: ProviderServer) -> None:
+def test_an_option_that_cannot_be_is_refused_before_anything_is_asked(
+    shell: Shell, openai_server: ProviderServer
+) -> None:
     for words in ("quality", "=high", "quality="):
         code, _, err = shell("generate", "x", "--model", MODEL, "--option", words)
         assert (code, err.startswith(f"Error: --option: “{words}” names no option")) == (2, True)
@@ -101,7 +98,7 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_asked(shell: She
     assert (code, "Choose one of auto, low" in err) == (2, True)
     code, _, err = shell("generate", "x", "--option", "quality=high")
     assert (code, "only hosted models have some" in err) == (2, True)
-    assert provider.asked == []
+    assert openai_server.asked == []
 
 
 def test_what_is_missing_or_refused_is_one_line_and_exit_code_1(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +112,7 @@ def test_what_is_missing_or_refused_is_one_line_and_exit_code_1(shell: Shell, mo
 
 
 def test_a_retired_model_exits_with_1_and_names_its_replacement(
-    shell: Shell, provider: ProviderServer, environment: dict[str, str]
+    shell: Shell, openai_server: ProviderServer, environment: dict[str, str]
 ) -> None:
     own = Path(environment["DARKROOM_OUTPUTS"]) / ".darkroom" / "hosted.toml"
     own.parent.mkdir(parents=True)
@@ -130,7 +127,7 @@ def test_a_retired_model_exits_with_1_and_names_its_replacement(
         1,
         "Error: --model: Old was retired on 2 January 2026. Choose openai/gpt-image-2 instead.\n",
     )
-    assert provider.asked == []
+    assert openai_server.asked == []
 
 
 def test_what_only_checkpoints_have_is_refused(shell: Shell) -> None:
@@ -139,8 +136,8 @@ def test_what_only_checkpoints_have_is_refused(shell: Shell) -> None:
         assert (code, "is hosted: there is no checkpoint of it." in err) == (2, True)
 
 
-def test_hosted_models_stand_on_one_sheet(shell: Shell, provider: ProviderServer, tmp_path: Path) -> None:
-    provider.answers(images(picture(1024, 1024)))
+def test_hosted_models_stand_on_one_sheet(shell: Shell, openai_server: ProviderServer, tmp_path: Path) -> None:
+    openai_server.answers(images(picture(1024, 1024)))
     sheet = tmp_path / "sheet.png"
     code, _, err = shell("compare", "a boat", "--model", MODEL, "--columns", "prompt=boat,house", "-o", str(sheet))
     assert (code, "Error" in err) == (0, False)
@@ -148,9 +145,9 @@ def test_hosted_models_stand_on_one_sheet(shell: Shell, provider: ProviderServer
 
 
 def test_a_studio_that_runs_makes_hosted_pictures_for_commands(
-    make_settings: Callable[..., Settings], provider: ProviderServer
+    make_settings: Callable[..., Settings], openai_server: ProviderServer
 ) -> None:
-    provider.answers(images(picture(1024, 1024)))
+    openai_server.answers(images(picture(1024, 1024)))
     settings = make_settings()
     with HostedStudio(settings) as studio, served(app_of(studio)) as address:
         remote = RemoteStudio(address, settings)
@@ -163,7 +160,7 @@ def test_a_studio_that_runs_makes_hosted_pictures_for_commands(
         remote.close()
     assert "asked" in told
     assert told[-1] == "finished"
-    assert provider.asked[0].json["quality"] == "low"
+    assert openai_server.asked[0].json["quality"] == "low"
 
 
 def test_while_a_provider_is_asked_the_line_says_who_is_waited_for() -> None:
@@ -173,3 +170,5 @@ def test_while_a_provider_is_asked_the_line_says_who_is_waited_for() -> None:
     assert display._wait(asked) == "Waiting for OpenAI for pictures 2 to 3 of 4, attempt 2"
     display.count = 1
     assert display._wait(Asked(provider="OpenAI", image_index=0, count=1)) == "Waiting for OpenAI"
+    crowded = Asked(provider="Kling", image_index=0, count=1, crowded=True)
+    assert display._wait(crowded) == "Waiting for other tasks of the account at Kling"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.events import Asked, Event, Picture, Warned
-from pipeline.hosted.call import Call, Watch
+from pipeline.hosted.call import Call, Line, Watch
 from pipeline.hosted.hosted import Hosted
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
 from pipeline.request import parse_request
 from pipeline.settings import Settings
 from pipeline.studio import Studio
-from tests.hosted.as_openai import without_keys
 from tests.hosted.mill import MODEL, REQUEST, Mill, add_records, install
 from tests.hosted.provider_server import ProviderServer, provider_server
 
@@ -37,9 +35,8 @@ def provider() -> Iterator[ProviderServer]:
 
 
 @pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the machine that runs the tests: neither keys nor addresses."""
-    without_keys(monkeypatch, tmp_path)
+def _no_keys(no_keys: None) -> None:
+    """No test here has keys of this machine."""
 
 
 @pytest.fixture
@@ -99,9 +96,11 @@ class Told:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.tasks: list[str] = []
+        self.open: list[bool] = []
+        """Whether the call may be carried out, each time that this changed."""
         self.stop = threading.Event()
         asked = Asked(provider="somebody", image_index=0, count=1)
-        self.watch = Watch(self.events.append, self.stop, self.tasks.append, asked)
+        self.watch = Watch(self.events.append, self.stop, self.tasks.append, self.open.append, asked, Line())
 
 
 @pytest.fixture

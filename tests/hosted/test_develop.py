@@ -12,6 +12,8 @@ from pipeline.errors import ProviderFailed
 from pipeline.hosted.call import Arrival, Call
 from pipeline.hosted.develop import develop, draft
 from pipeline.models.registry import Registry
+from pipeline.pictures.decode import decode_picture
+from pipeline.pictures.store import input_id
 from pipeline.recipe import Recipe
 from tests.hosted.conftest import call_of
 from tests.hosted.provider_server import picture
@@ -45,8 +47,19 @@ def test_transparency_is_kept_where_there_is_some(drafted: Recipe) -> None:
     assert (found.alpha, found.rgb) == (bytes([128]) * 16, bytes([9]) * 48)
 
 
-def test_a_picture_that_is_opaque_all_over_has_no_opacity(drafted: Recipe) -> None:
-    assert develop(drafted, picture(4, 4, (9, 9, 9, 255), "RGBA"), 0).alpha == b""
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_transparent_picture_is_named_by_others_as_it_is_taken_to_work_from(drafted: Recipe, kind: str) -> None:
+    data = picture(16, 16, (9, 99, 199, 128), "RGBA", kind)
+    found = develop(drafted, data, 0)
+    assert found.recipe.sha256 == hashlib.sha256(found.rgb).hexdigest()
+    assert found.recipe.pixels == input_id(decode_picture(data, 256).image)
+    assert found.recipe.sha256 not in found.recipe.pixels
+
+
+def test_a_picture_that_is_opaque_all_over_has_no_opacity_and_one_hash(drafted: Recipe) -> None:
+    found = develop(drafted, picture(4, 4, (9, 9, 9, 255), "RGBA"), 0)
+    assert (found.alpha, found.recipe.sha256_on_white) == (b"", "")
+    assert found.recipe.pixels == f"{found.recipe.sha256}-4x4"
 
 
 def test_the_size_is_that_of_the_file_and_what_was_asked_for_is_told_beside_it(drafted: Recipe) -> None:

@@ -40,6 +40,22 @@ def test_transparency_reaches_the_gallery_and_the_hash_is_of_the_colours(mill_st
     assert verify(image.path).state == "intact"
 
 
+def test_what_was_made_from_a_transparent_picture_knows_it_also_when_the_index_is_rebuilt(
+    mill_studio: HostedStudio, mill: Mill
+) -> None:
+    mill.answers(files(picture(64, 48, (9, 9, 9, 128), "RGBA")), files(picture(64, 48, "gold")))
+    gallery = mill_studio.gallery
+    [clear] = mill_studio.generate("a glass boat", model=MODEL)
+    [sent_on] = mill_studio.generate("a golden boat", model=MODEL, image=clear)
+    [dropped] = mill_studio.generate("a golden boat", model=MODEL, image=clear.path)
+    for child in (sent_on, dropped):
+        assert child.recipe.origin == clear.recipe
+        assert gallery.parent(child) == clear
+    assert gallery.rebuild() == 3
+    assert gallery.ancestors(gallery.find(sent_on.id)) == [gallery.find(clear.id)]
+    assert [child.id for child in gallery.children(gallery.find(clear.id))] == [sent_on.id, dropped.id]
+
+
 def test_the_picture_and_the_mask_of_a_request_reach_the_adapter(mill_studio: HostedStudio, mill: Mill) -> None:
     image, mask = Image.new("RGB", (64, 48), "navy"), Image.new("L", (64, 48), 255)
     mask.putpixel((0, 0), 0)

@@ -55,11 +55,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
       reached = event.image_index / data.count;
       advance(reached);
       at('bar').classList.add('unsure');  // nothing is heard of how far it is
-      at('bar').setAttribute('aria-valuetext', `${provider} is drawing`);
+      const doing = event.crowded ? `Waiting for other tasks of the account at ${provider}` : `${provider} is drawing`;
+      at('bar').setAttribute('aria-valuetext', doing);
       at('tray').style.setProperty('--raw', 0);
       const again = event.attempt > 1 ? `asked again, attempt ${event.attempt}` : '';
       const many = event.count > 1 ? `${event.count} pictures at once` : place(event.image_index);
-      say(`${provider} is drawing …`, [many, again].filter(Boolean).join(' · '));
+      say(`${doing} …`, [many, again].filter(Boolean).join(' · '));
     },
     step(event) {
       reached = (event.image_index + event.step / event.total) / data.count;

@@ -129,7 +129,7 @@ def _doing(job: JobState) -> str:
     """What a job that has begun is at, in a few words."""
     now = job.progress
     if now.provider:
-        return f"{now.provider} is drawing"
+        return text.elsewhere(now)
     if now.steps:
         left = text.left(now.seconds_left) if now.seconds_left is not None and now.seconds_left >= 1 else ""
         return f"step {now.step} of {now.steps}" + (f", {left}" if left else "")

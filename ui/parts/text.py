@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
+from pipeline.jobs.state import Progress
 from pipeline.models.planning.plan import Plan
 from pipeline.models.registry import ModelRecord
 from pipeline.recipe import Recipe
@@ -82,6 +83,11 @@ def size(count: int) -> str:
 def left(seconds: float) -> str:
     """A time that is still to come, in a few words."""
     return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+
+
+def elsewhere(now: Progress) -> str:
+    """What a provider that was asked is at."""
+    return f"{now.provider}: waits for other tasks of the account" if now.crowded else f"{now.provider} is drawing"
 
 
 def facts(recipe: Recipe) -> list[str]:

@@ -23,7 +23,7 @@ from pipeline.hosted.call import Arrival, Call, Transient, Watch
 from pipeline.hosted.enclose import encoded
 from pipeline.hosted.providers import kling_answers as answers
 from pipeline.hosted.providers.download import fetched
-from pipeline.hosted.retry import patiently
+from pipeline.hosted.retry import in_turn, patiently
 
 GENERATIONS = "/v1/images/generations"
 OMNI = "/v1/images/omni-image"
@@ -36,7 +36,8 @@ TIMEOUT = httpx2.Timeout(60.0, connect=20.0)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 5.0
 """Seconds between the first two looks at a task, and most between later ones."""
 PATIENCE = 600.0
-"""Seconds after which a task is not waited for any longer."""
+"""Seconds after which a task is not waited for any longer. Who is next to order waits as long for room, since by then
+none of this studio's tasks holds it any more."""
 LONGEST_SIDE, MOST_BYTES = 4096, 10 * 10**6
 """Of a picture that is sent. Kling takes ten megabytes, and makes nothing that is larger than 4K."""
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
@@ -73,7 +74,7 @@ def _signing(call: Call) -> Callable[[httpx2.Request], httpx2.Request]:
 def _ordered(client: httpx2.Client, call: Call, watch: Watch) -> str:
     """Order the pictures; the id of their task. The watch notes it before anything else is done."""
     body = _body(call)
-    task_id = patiently(watch, lambda: _created(client, call, body))
+    task_id = patiently(watch, lambda: in_turn(watch, lambda: _created(client, call, body), PATIENCE))
     watch.task(task_id)
     return task_id
 

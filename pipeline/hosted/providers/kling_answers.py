@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.errors import DarkroomError
 from pipeline.hosted import refusals
-from pipeline.hosted.call import Call, Transient
+from pipeline.hosted.call import Call, Crowded, Transient
 
 TOO_MANY = httpx2.codes.TOO_MANY_REQUESTS
 PASSING = {1302, 1303, 5000, 5001, 5002}
@@ -102,8 +102,10 @@ def explained(call: Call, answer: Answer, response: httpx2.Response) -> Darkroom
             return refusals.model_gone(call)
         case 1300 | 1301:
             return refusals.content_refused(call, answer.said)
-        case 1302 | 1303:
+        case 1302:
             return Transient(refusals.too_often(call, answer.said), retry_after)
+        case 1303:
+            return Crowded(refusals.crowded(call, answer.said), retry_after)
         case 1304:
             remedy = "Add the address of this machine to the white list of the account at Kling, then run it again."
             return _with_remedy(refusals.not_taken(call, answer.said), remedy)

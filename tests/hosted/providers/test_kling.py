@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 import time
 from collections import deque
 from dataclasses import replace
@@ -22,14 +23,15 @@ from pipeline.errors import (
     QuotaExceeded,
 )
 from pipeline.events import Asked as AskedEvent
-from pipeline.events import Warned
+from pipeline.events import Cancelled, Warned
 from pipeline.hosted import retry
 from pipeline.hosted.call import Arrival, Call
 from pipeline.hosted.providers import download, kling
 from pipeline.inputs import unseen
 from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Registry
-from tests.hosted.conftest import HostedStudio, Told, call_of
+from pipeline.request import GenerationRequest
+from tests.hosted.conftest import HostedStudio, Told, call_of, kept
 from tests.hosted.provider_server import Answer, Asked, ProviderServer, picture
 
 ORDERED = "/v1/images/generations"
@@ -84,6 +86,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kling, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(download, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(retry, "LONGEST", 0.0)
+    monkeypatch.setattr(retry, "LOOK", 0.0)
 
 
 def model(name: str = "kling/kling-v3") -> HostedModel:
@@ -215,12 +218,11 @@ def test_an_order_that_is_refused_is_not_repeated(
     "answer",
     [
         error(429, 1302),
-        error(429, 1303, **{"Retry-After": "0"}),
         error(500, 5000),
         error(503, 5001),
         Answer(b"slow down", 429, {}),
     ],
-    ids=["rate", "tasks at once", "trouble", "maintenance", "a gateway's limit"],
+    ids=["rate", "trouble", "maintenance", "a gateway's limit"],
 )
 def test_an_order_is_repeated_where_kling_says_that_nothing_came_of_it(
     server: KlingServer, told: Told, answer: Answer
@@ -229,6 +231,26 @@ def test_an_order_is_repeated_where_kling_says_that_nothing_came_of_it(
     assert len(make(server, told)) == 1
     assert len(server.asked("POST", ORDERED)) == 3
     assert [event.attempt for event in told.events if isinstance(event, AskedEvent)] == [2, 3]
+
+
+def test_an_order_for_which_the_account_has_no_room_waits_until_another_task_has_ended(
+    server: KlingServer, told: Told
+) -> None:
+    full = error(429, 1303, "parallel task over limit")
+    server.orders = deque([full] * 2 * retry.ATTEMPTS + [ok(task_id="t1", task_status="submitted")])
+    assert len(make(server, told)) == 1
+    assert len(server.asked("POST", ORDERED)) == 2 * retry.ATTEMPTS + 1
+    assert [event.crowded for event in told.events if isinstance(event, AskedEvent)] == [True, False]
+
+
+def test_room_that_never_comes_is_said_with_klings_own_words(
+    server: KlingServer, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kling, "PATIENCE", 0.0)
+    server.orders = deque([error(429, 1303, "parallel task over limit")])
+    with pytest.raises(QuotaExceeded, match="before another one ends: “parallel task over limit"):
+        make(server, told)
+    assert not server.asked("GET", ORDERED)
 
 
 def test_an_order_whose_answer_breaks_off_is_never_repeated(server: KlingServer, told: Told) -> None:
@@ -334,13 +356,55 @@ def test_a_job_that_is_cancelled_after_its_order_still_brings_its_picture(server
     assert make(server, told)[0].data == picture()
 
 
-def test_a_picture_by_kling_is_in_the_gallery_with_its_recipe(
-    hosted_studio: HostedStudio, server: KlingServer, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def studio(hosted_studio: HostedStudio, server: KlingServer, monkeypatch: pytest.MonkeyPatch) -> HostedStudio:
+    """A studio whose Kling is the server."""
+    for name, value in {"KLING_BASE_URL": server.server.url, **KEYS}.items():
+        monkeypatch.setenv(name, value)
+    return hosted_studio
+
+
+def test_jobs_of_an_account_with_room_for_one_task_are_all_made(
+    studio: HostedStudio, server: KlingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KLING_BASE_URL", server.server.url)
-    monkeypatch.setenv("KLING_ACCESS_KEY", ACCESS)
-    monkeypatch.setenv("KLING_SECRET_KEY", SECRET)
-    [image] = hosted_studio.generate("a boat", model="kling/kling-v3", negative_prompt="fog")
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "POST":
+            if room.acquire(blocking=False):
+                return ok(task_id="t1", task_status="submitted")
+            refused.set()
+            return error(429, 1303)
+        if asked.path == "/1.png":
+            return Answer(picture(), headers=PNG)
+        if not refused.is_set():
+            return ok(task_id="t1", task_status="processing")
+        room.release()
+        return server.done("/1.png")
+
+    room, refused = threading.Semaphore(1), threading.Event()
+    monkeypatch.setattr(retry, "LOOK", 0.01)
+    server.server.answers(answer)
+    jobs = [studio.submit(GenerationRequest(prompt=f"a boat {number}", model="kling/kling-v3")) for number in range(3)]
+    assert [len(job.result()) for job in jobs] == [1, 1, 1]
+
+
+def test_a_job_that_waits_for_room_says_so_and_is_cancelled_at_once(
+    studio: HostedStudio, server: KlingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "LOOK", 600.0)
+    server.orders = deque([error(429, 1303)])
+    job = studio.submit(GenerationRequest(prompt="a boat", model="kling/kling-v3"))
+    for event in job.events():
+        if isinstance(event, AskedEvent) and event.crowded:
+            assert studio.jobs()[0].progress.crowded
+            assert kept(studio) == [], "after a restart it is ordered as if it had waited in the queue"
+            job.cancel()
+    assert isinstance(event, Cancelled)
+    assert "Waits for other tasks of the account at Kling" in [line.text for line in studio.log(job.id)]
+    assert len(server.asked("POST", ORDERED)) == 1
+
+
+def test_a_picture_by_kling_is_in_the_gallery_with_its_recipe(studio: HostedStudio) -> None:
+    [image] = studio.generate("a boat", model="kling/kling-v3", negative_prompt="fog")
     assert image.recipe.hosted is not None
     assert (image.recipe.hosted.provider, image.recipe.hosted.request_id) == ("Kling", "r1")
     assert image.recipe.negative_prompt == "fog"

@@ -103,5 +103,5 @@ def _cell(studio: Studio, here: ComparisonState, cell: CellState) -> dict[str, A
     part = job.progress.step / job.progress.steps if job.progress.steps else 0
     words = f"Step {job.progress.step} of {job.progress.steps}" if part else _WAITS.get(job.status, "No picture")
     if job.progress.provider:
-        words = f"{job.progress.provider} is drawing"
+        words = text.elsewhere(job.progress)
     return {"name": name, "words": words, "part": part, "busy": job.status in {"loading", "running"}}
