@@ -56,11 +56,11 @@ def _of_hosted(model: HostedModel) -> dict[AxisField, bool]:
 
 def _side(studio: Studio, record: Model, side: form.Side, label: str, taken: str) -> None:
     key = f"compare_{side}"
-    options: list[str] = [*([""] if side == "rows" else []), *comparable(record, taken)]
-    names: dict[str, str] = {**NAMES}
-    if state[key] not in options:
-        state[key] = options[0]
-    st.selectbox(label, options, key=key, format_func=lambda field: names.get(field, "Nothing"), **KEEP)
+    names: dict[str, str] = {"": "Nothing"} if side == "rows" else {}
+    names |= {field: NAMES[field] for field in comparable(record, taken)}
+    if state[key] not in names:
+        state[key] = next(iter(names))
+    st.selectbox(label, names, key=key, format_func=lambda field: names[field], **KEEP)
     place = st.container()
     if field := state[key]:
         with place:

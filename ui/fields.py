@@ -1,0 +1,19 @@
+"""What the code that makes requests of a form needs to know of it. Knows no Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+
+class Fields(Protocol):
+    """The fields of a form by name, to read: a dictionary with names for keys, or the page's session."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The value of a field. Raises `KeyError` where the form has none of that name."""
+
+    def get(self, name: str, default: Any, /) -> Any:
+        """The value of a field, or `default` where the form has none of that name."""
+
+    def keys(self) -> Iterable[Any]:
+        """Every name. Of `Any`, since Streamlit declares that a session may have numbers for names."""
