@@ -1,9 +1,9 @@
-"""What the code that makes requests of a form needs to know of it. Knows no Streamlit."""
+"""The fields of a form, for the code that makes requests of them and for their controls. Knows no Streamlit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 
 class Fields(Protocol):
@@ -17,3 +17,13 @@ class Fields(Protocol):
 
     def keys(self) -> Iterable[Any]:
         """Every name. Of `Any`, since Streamlit declares that a session may have numbers for names."""
+
+
+class Keep(TypedDict):
+    """What a control is given so that its field outlives it."""
+
+    persist_state: Literal["session"]
+
+
+KEEP: Keep = {"persist_state": "session"}
+"""Keeps a field when another page is opened, or its control is not shown."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.compare.grid import NAMES, AxisField
@@ -12,11 +10,11 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
 from ui import form as single
+from ui.fields import KEEP
 from ui.parts import problems
 from ui.parts.compare import actions, choices, form, values
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 _NUMBERS_HELP = (
     "A list such as `4, 8, 16`, or a range: `4-10` is every whole number, `4-40 (+8)` goes in steps of 8, "
