@@ -93,6 +93,7 @@ def measure(checkpoint: Path, cache: Path) -> list[dict[str, Any]]:
     for name, precision in LOADS:
         before = bytes_read()
         loaded = load(name, checkpoint / name, precision, cache)
+        assert loaded.report is not None
         digest = hashlib.sha256()  # touches every page, so that what was mapped into memory is read by now
         for key, tensor in sorted(loaded.model.state_dict().items()):
             digest.update(key.encode() + tensor.contiguous().view(torch.uint8).numpy().tobytes())
@@ -129,6 +130,7 @@ def drop_from_memory(files: Iterable[Path]) -> None:
 def errors() -> None:
     """Print how far T5's output is from that in float32, relative to its size: random weights, and the demo's."""
     demo = Registry.read().find("demo")
+    assert demo.local is not None
     tokenizer = T5Tokenizer.from_pretrained(demo.local / "tokenizer_3")
     padded = {"padding": "max_length", "max_length": demo.prompt_tokens, "return_tensors": "pt"}
     prompts = tokenizer(list(demo.examples), **padded)

@@ -40,7 +40,8 @@ def linear(dtype: torch.dtype) -> nn.Module:
 
 
 def four_bits(dtype: torch.dtype) -> nn.Module:
-    return Linear4bit(WIDTH, WIDTH, compute_dtype=dtype, quant_type="nf4").to("cpu")
+    layer: nn.Module = Linear4bit(WIDTH, WIDTH, compute_dtype=dtype, quant_type="nf4")
+    return layer.to("cpu")
 
 
 def convolution(dtype: torch.dtype) -> nn.Module:

@@ -71,7 +71,8 @@ def _init_near_linear(vae: AutoencoderKL) -> None:
         if isinstance(module, nn.Conv2d):
             fan_in = module.weight[0].numel()
             module.weight.normal_(0, fan_in**-0.5)
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
     for module in vae.modules():
         if isinstance(module, ResnetBlock2D):
             module.conv2.weight.zero_()

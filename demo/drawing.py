@@ -143,10 +143,11 @@ def _water(p: Painter, scene: Scene, light: Light, bottom: float = SIZE) -> None
                        (460, 440, 44), (220, 462, 56)):  # fmt: skip
         p.line([(x - half, y), (x + half, y)], mix(sparkle, near, 0.35), 5)
     if scene.weather in ("clear", "clouds"):
-        x = MOON_AT[0] if light.night else 256 if light.pastel else SUN_AT[scene.time][0]
+        middle = MOON_AT[0] if light.night else 256 if light.pastel else SUN_AT[scene.time][0]
         for k in range(5):
             half = 20 + 8 * k
-            p.line([(x - half, 312 + 26 * k), (x + half, 312 + 26 * k)], mix(sparkle, (255, 240, 200), 0.5), 7)
+            ends = [(middle - half, 312 + 26 * k), (middle + half, 312 + 26 * k)]
+            p.line(ends, mix(sparkle, (255, 240, 200), 0.5), 7)
 
 
 def _bank(p: Painter, light: Light, colour: RGB, label: str, height: float) -> None:

@@ -67,7 +67,7 @@ def draw_prompts(count: int = PROMPTS) -> list[Prompt]:
     return prompts
 
 
-class CpuBnb4BitQuantizer(BnB4BitDiffusersQuantizer):
+class CpuBnb4BitQuantizer(BnB4BitDiffusersQuantizer):  # type: ignore[misc]  # types of diffusers are not read
     """The stock NF4 quantizer of diffusers, without its demand for a GPU; bitsandbytes itself runs on CPUs."""
 
     def validate_environment(self, *args: object, **kwargs: object) -> None:

@@ -94,7 +94,7 @@ def _round_trip(vae: AutoencoderKL, pictures: np.ndarray) -> np.ndarray:
     """Pictures after encoding and decoding."""
     with torch.autocast("cpu", torch.bfloat16):
         latents = vae.encode(to_tensor(pictures, 256, torch.device("cpu"))).latent_dist.mode()
-        output = vae.decode(latents).sample
+        output: Tensor = vae.decode(latents).sample
     output = (output.float().clamp(-1, 1) + 1) * 127.5
     return output.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
@@ -112,9 +112,15 @@ def _training_pictures(folder: Path, vae: AutoencoderKL) -> Tensor:
     return pictures
 
 
+def _untrained() -> Judge:
+    judge = Judge()
+    judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such call
+    return judge
+
+
 def train_judge(folder: Path, vae: AutoencoderKL) -> Judge:
     """Render the judge's scenes, train it, and keep it in `folder`; a finished one is loaded."""
-    judge, file = Judge().to(memory_format=torch.channels_last), folder / "judge.pt"
+    judge, file = _untrained(), folder / "judge.pt"
     if file.exists():
         judge.load_state_dict(torch.load(file, weights_only=True))
         return judge.eval()
@@ -123,7 +129,7 @@ def train_judge(folder: Path, vae: AutoencoderKL) -> Judge:
     pictures = _training_pictures(folder, vae)
     targets = judge_targets([scene_at("judge", index) for index in range(len(pictures))])
     torch.manual_seed(0)
-    judge = Judge().to(memory_format=torch.channels_last)
+    judge = _untrained()
     optimiser = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.02)
     generator = torch.Generator().manual_seed(0)
     for step in range(STEPS):
@@ -133,7 +139,8 @@ def train_judge(folder: Path, vae: AutoencoderKL) -> Judge:
         batch = _augment(to_tensor(pictures[rows].numpy(), INPUT, torch.device("cpu")), generator)
         with torch.autocast("cpu", torch.bfloat16):
             logits = judge(batch.contiguous(memory_format=torch.channels_last))
-        loss = sum(F.cross_entropy(part, targets[name][rows], ignore_index=IGNORE) for name, part in logits.items())
+        parts = [F.cross_entropy(part, targets[name][rows], ignore_index=IGNORE) for name, part in logits.items()]
+        loss = sum(parts[1:], parts[0])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

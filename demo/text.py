@@ -153,9 +153,10 @@ def _lower_case_map() -> bytes:
             sentence_iterator=iter([f"a {_LETTERS}"] * 50), model_writer=proto, vocab_size=32,
             normalization_rule_tsv=str(rules), hard_vocab_limit=False, minloglevel=2,
         )  # fmt: skip
-    model = sentencepiece_model_pb2.ModelProto()
+    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # protobuf makes it while it runs
     model.ParseFromString(proto.getvalue())
-    return model.normalizer_spec.precompiled_charsmap
+    found: bytes = model.normalizer_spec.precompiled_charsmap
+    return found
 
 
 def train_t5_tokenizer(texts: Sequence[str]) -> T5Tokenizer:

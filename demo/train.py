@@ -103,12 +103,13 @@ def build_trainer(run: Run) -> FlowTrainer:
     for split, part in zip(SPLITS, latents, strict=True):
         labels = torch.from_numpy(np.array(load_split(run.data, split)[1]))
         splits.append(LatentData(split, part, labels, nets.text, run.device))
+    train, validation = splits
     if run.stable.exists():
-        trainer = FlowTrainer(nets, *splits, run.stable)
+        trainer = FlowTrainer(nets, train, validation, run.stable)
         trainer.load(run.stable)
         return trainer
     warm_up_text(nets.text, run.device)
-    return FlowTrainer(nets, *splits, run.stable)
+    return FlowTrainer(nets, train, validation, run.stable)
 
 
 def train_flow(run: Run, stable_steps: int, decay_steps: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from typing import TypedDict, Unpack
 
 import streamlit as st
 
@@ -28,6 +29,14 @@ MORE = 4
 ALONE = {"image": None, "mask": None, "outpaint": None, "controls": ()}
 """Leaves out every picture that a recipe names."""
 state = st.session_state
+
+
+class Marks(TypedDict, total=False):
+    """What somebody thinks of a picture; what is not named stays as it is."""
+
+    favourite: bool
+    rating: int
+    """Stars, 0 to 5."""
 
 
 def begin(studio: Studio, client: str) -> None:
@@ -289,8 +298,8 @@ def other_seeds(studio: Studio, client: str, image: SavedImage) -> None:
     _again(studio, client, image, num_images=MORE, seed=-1, variation_strength=0.0, variation_seed=-1)
 
 
-def mark(studio: Studio, image: SavedImage, **marks: bool | int) -> None:
-    """Keep what somebody thinks of a picture: `favourite`, or `rating` from 0 to 5."""
+def mark(studio: Studio, image: SavedImage, **marks: Unpack[Marks]) -> None:
+    """Keep what somebody thinks of a picture."""
     _try(lambda: studio.gallery.mark(image.id, **marks))
 
 

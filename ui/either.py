@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import DarkroomError, InvalidRequest
@@ -14,6 +13,7 @@ from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
 from ui import form, hosted
+from ui.fields import Fields
 from ui.form import Size
 
 
@@ -57,12 +57,12 @@ def filled(request: GenerationRequest, model: Model, max_pixels: int) -> dict[st
     return hosted.filled(request, model) if isinstance(model, HostedModel) else form.filled(request, model, max_pixels)
 
 
-def to_request(fields: Mapping[str, Any], model: Model) -> GenerationRequest:
+def to_request(fields: Fields, model: Model) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
     return hosted.to_request(fields, model) if isinstance(model, HostedModel) else form.to_request(fields, model)
 
 
-def without_prompt(fields: Mapping[str, Any], model: Model) -> GenerationRequest | None:
+def without_prompt(fields: Fields, model: Model) -> GenerationRequest | None:
     """The request whatever the prompt says, to plan and to warn by; None while something else in it is not right."""
     try:
         return to_request({**fields, "prompt": "a picture"}, model)

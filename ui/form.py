@@ -17,6 +17,7 @@ from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 from ui import maps, stages
+from ui.fields import Fields
 from ui.presets import NO_STYLE
 
 MAX_IMAGES = 4
@@ -111,12 +112,12 @@ def presets(record: Model, max_pixels: int) -> dict[Size, str]:
     return {size: f"{_name(*size)} · {size[0]} × {size[1]}" for size in dict.fromkeys([native, *offered])}
 
 
-def size_of(form: Mapping[str, Any]) -> Size:
+def size_of(form: Fields) -> Size:
     """Width and height that the form asks for, in pixels."""
     return (form["width"], form["height"]) if form["size"] == CUSTOM else form["size"]
 
 
-def turned(form: Mapping[str, Any], record: ModelRecord, max_pixels: int) -> dict[str, Any] | None:
+def turned(form: Fields, record: ModelRecord, max_pixels: int) -> dict[str, Any] | None:
     """The size with width and height exchanged, as fields of the form; None where that changes nothing, or where the
     model cannot make it."""
     height, width = size_of(form)
@@ -207,7 +208,7 @@ def sized(size: Size, record: ModelRecord, max_pixels: int) -> dict[str, Any]:
     return {} if record.size.shapes else {"size": CUSTOM, "width": size[0], "height": size[1]}
 
 
-def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationRequest:
+def to_request(form: Fields, record: ModelRecord) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
     picture = _picture(form, record)
     width, height = (None, None) if _keeps_size(picture) else size_of(form)
@@ -237,7 +238,7 @@ def to_request(form: Mapping[str, Any], record: ModelRecord) -> GenerationReques
     )
 
 
-def _picture(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any]:
+def _picture(form: Fields, record: ModelRecord) -> dict[str, Any]:
     """The fields of a request about the picture to work from; none when there is none, or the model can do nothing."""
     way = form["way"]
     if form["image"] is None or way not in ways(record):
@@ -253,14 +254,14 @@ def _picture(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any]:
     return fields
 
 
-def mask_of(form: Mapping[str, Any]) -> str:
+def mask_of(form: Fields) -> str:
     """What is to be drawn anew. Raises `InvalidRequest` while nothing is chosen."""
     if form["mask"] is None:
         raise InvalidRequest("No part is chosen yet.", "Paint over what is to be drawn anew.", field="mask")
     return str(form["mask"])
 
 
-def _upscale(form: Mapping[str, Any], record: ModelRecord) -> dict[str, Any] | None:
+def _upscale(form: Fields, record: ModelRecord) -> dict[str, Any] | None:
     if form["enlarge"] == 1:
         return None
     strength = form["refine"] if record.draws_over else 0.0
@@ -287,7 +288,7 @@ def _picture_of(request: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def changed(form: Mapping[str, Any], record: ModelRecord) -> int:
+def changed(form: Fields, record: ModelRecord) -> int:
     """How many of the advanced settings are not as they come."""
     return sum(form.get(name, usual) != usual for name, usual in _advanced(record).items())
 

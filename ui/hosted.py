@@ -6,7 +6,6 @@ As `form`, which has the fields of checkpoints and those that all share. Knows n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import InvalidRequest
@@ -17,6 +16,7 @@ from pipeline.pictures.fit import nearest_size
 from pipeline.request import GenerationRequest, parse_request
 from pipeline.studio import Studio
 from ui import form, labels
+from ui.fields import Fields
 from ui.form import Size
 
 _ANY = 2**40
@@ -77,7 +77,7 @@ def sized(size: Size, model: HostedModel) -> dict[str, Any]:
     return fields | {"size": form.CUSTOM} if not model.size.offered and _makes(model.size, size) else {}
 
 
-def turned(fields: Mapping[str, Any], model: HostedModel) -> dict[str, Any] | None:
+def turned(fields: Fields, model: HostedModel) -> dict[str, Any] | None:
     """As `form.turned`."""
     width, height = form.size_of(fields)
     return None if width == height else sized((height, width), model) or None
@@ -113,7 +113,7 @@ def filled(request: GenerationRequest, model: HostedModel) -> dict[str, Any]:
     return blank(model) | said | chosen | sized(model.size.made(*model.asked_size(request)), model)
 
 
-def to_request(fields: Mapping[str, Any], model: HostedModel) -> GenerationRequest:
+def to_request(fields: Fields, model: HostedModel) -> GenerationRequest:
     """The request that the form stands for; raises `InvalidRequest` for the first field that is not right."""
     width, height = form.size_of(fields)
     return parse_request(
@@ -129,7 +129,7 @@ def to_request(fields: Mapping[str, Any], model: HostedModel) -> GenerationReque
     )
 
 
-def _picture(fields: Mapping[str, Any], model: HostedModel) -> dict[str, Any]:
+def _picture(fields: Fields, model: HostedModel) -> dict[str, Any]:
     """The fields of a request about the picture to work from."""
     if fields["image"] is None or fields["way"] not in ways(model):
         return {}

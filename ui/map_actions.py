@@ -41,8 +41,8 @@ def draw_map(studio: Studio, number: int) -> None:
     state[field("size")], state[field("image")] = size, state[field("picture")]
     if state[field("edges")]:
         try:
-            picture = studio.inputs.get(state[field("picture")])
-            state[field("image")] = studio.desk.take_edges(picture, *state[field("between")], size).id
+            picture, (low, high) = studio.inputs.get(state[field("picture")]), state[field("between")]
+            state[field("image")] = studio.desk.take_edges(picture, low, high, size).id
         except DarkroomError as error:
             state.problem = error.info.model_copy(update={"field": "controls"})
 

@@ -5,7 +5,6 @@ The form has a number for each map, in `maps`, and the fields of map *n* under `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipeline.models.controlnets import FAMILIES, ControlNetRecord, ControlNets
@@ -13,6 +12,7 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model, ModelRecord
 from pipeline.pictures.edges import HIGH, LOW
 from pipeline.request import GenerationRequest
+from ui.fields import Fields
 
 Name = Literal["net", "picture", "edges", "between", "size", "image", "notes", "scale", "span"]
 """The net, the picture that was brought along, whether its edges are found, between which thresholds and at which size,
@@ -31,7 +31,7 @@ def none() -> dict[str, Any]:
     return {"maps": ()}
 
 
-def added(form: Mapping[str, Any], net: ControlNetRecord, picture: str, notes: tuple[str, ...]) -> dict[str, Any]:
+def added(form: Fields, net: ControlNetRecord, picture: str, notes: tuple[str, ...]) -> dict[str, Any]:
     """What changes in the form when `net` is to follow `picture` too: its edges, if the net knows edges."""
     number = max(form["maps"], default=-1) + 1
     return {"maps": (*form["maps"], number)} | _fields(
@@ -80,7 +80,7 @@ def filled(request: GenerationRequest) -> dict[str, Any]:
     return form
 
 
-def to_controls(form: Mapping[str, Any], record: ModelRecord) -> list[dict[str, Any]]:
+def to_controls(form: Fields, record: ModelRecord) -> list[dict[str, Any]]:
     """The `controls` of a request; none for a model that follows no maps."""
     family = FAMILIES.get(record.family)
     if family is None:
@@ -88,7 +88,7 @@ def to_controls(form: Mapping[str, Any], record: ModelRecord) -> list[dict[str, 
     return [_use(form, number, timed=family.timed) for number in form["maps"]]
 
 
-def _use(form: Mapping[str, Any], number: int, *, timed: bool) -> dict[str, Any]:
+def _use(form: Fields, number: int, *, timed: bool) -> dict[str, Any]:
     start, end = form[key("span", number)] if timed else ALL
     plain: dict[str, Any] = {name: form[key(name, number)] for name in ("net", "image", "scale")}
     return plain | {"start": start, "end": end}

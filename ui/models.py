@@ -4,16 +4,15 @@ makes pictures."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from ui import actions, shared
+from ui.fields import KEEP
 from ui.parts import problems, text
 from ui.parts.models import adding, card, entry, hosted, token
 
 ACROSS = 2
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 studio, client = shared.studio(), shared.client()
 actions.begin(studio, client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 
 from pipeline.errors import BadSettings
 from pipeline.models.registry import Model
+from ui.fields import Fields
 
 HERE = Path(__file__).parent
 NO_STYLE = ""
@@ -86,7 +87,7 @@ def read_styles(path: Path) -> tuple[Style, ...]:
         raise BadSettings(f"The styles in {path} cannot be read: {error}.", "Correct the file.") from None
 
 
-def sent(form: Mapping[str, Any], style: Style | None) -> dict[str, Any]:
+def sent(form: Fields, style: Style | None) -> dict[str, Any]:
     """The form with the prompts that are really sent. An empty prompt stays empty."""
     prompt, negative = form["prompt"].strip(), form["negative_prompt"].strip()
     if style is not None and prompt:

@@ -90,8 +90,9 @@ def _unusable(studio: Studio, name: str) -> str:
 def _scheduler_left(restored: Restored, record: ModelRecord, scheduler: str | None) -> list[str]:
     """A sentence when the file names a scheduler and the model can use none such."""
     named = restored.fields.get("scheduler") or next(iter(restored.schedulers), None)
-    left = named is not None and scheduler is None
-    return [f"{record.name} cannot use the scheduler {schedulers.label(named)}; its own is used."] if left else []
+    if named is None or scheduler is not None:
+        return []
+    return [f"{record.name} cannot use the scheduler {schedulers.label(named)}; its own is used."]
 
 
 def _unfit(studio: Studio, record: ModelRecord, fields: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:

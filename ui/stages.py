@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.inputs import USUAL_STRENGTH
 from pipeline.models.registry import ModelRecord
 from pipeline.request import GenerationRequest, Stage
+from ui.fields import Fields
 
 SHOWN = ("model", "strength", "prompt", "num_inference_steps", "guidance_scale")
 """What has a control."""
@@ -42,7 +43,7 @@ def of_request(request: GenerationRequest, model: str) -> dict[str, Any]:
     return found
 
 
-def without(form: Mapping[str, Any], number: int) -> dict[str, Any]:
+def without(form: Fields, number: int) -> dict[str, Any]:
     """The fields that change when a stage is taken out: those after it move up."""
     moved = range(number, form["stages"])
     names = (*SHOWN, _REST)
@@ -51,12 +52,12 @@ def without(form: Mapping[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def to_then(form: Mapping[str, Any]) -> list[dict[str, Any]]:
+def to_then(form: Fields) -> list[dict[str, Any]]:
     """What a request says of the stages."""
     return [_stage(form, number) for number in range(1, form["stages"] + 1)]
 
 
-def unseen(form: Mapping[str, Any], number: int) -> str:
+def unseen(form: Fields, number: int) -> str:
     """What a stage says that has no control, in words; empty when there is nothing."""
     rest: Mapping[str, Any] = form[stage_key(number, _REST)]
     return ", ".join(f"{_NAMES.get(name, name)} {_told(value)}" for name, value in rest.items())
@@ -71,9 +72,10 @@ def _fields(number: int, stage: Stage) -> dict[str, Any]:
     return {stage_key(number, name): value for name, value in (shown | {_REST: rest}).items()}
 
 
-def _stage(form: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _stage(form: Fields, number: int) -> dict[str, Any]:
     said = {name: form[stage_key(number, name)] for name in SHOWN}
-    return said | {"prompt": said["prompt"].strip() or None} | form[stage_key(number, _REST)]
+    rest: dict[str, Any] = form[stage_key(number, _REST)]
+    return said | {"prompt": said["prompt"].strip() or None} | rest
 
 
 def _told(value: Any) -> str:

@@ -124,7 +124,8 @@ def edge_iou(picture: Image.Image, edges: Image.Image) -> float:
 
 def _widened(edges: Image.Image) -> np.ndarray:
     side = 2 * REACH + 1
-    return binary_dilation(np.asarray(edges.convert("L")) > 127, np.ones((side, side), dtype=bool))
+    found: np.ndarray = binary_dilation(np.asarray(edges.convert("L")) > 127, np.ones((side, side), dtype=bool))
+    return found
 
 
 def mean_iou(pictures: Sequence[Image.Image], cases: Sequence[Case]) -> float:
@@ -136,7 +137,8 @@ def mean_iou(pictures: Sequence[Image.Image], cases: Sequence[Case]) -> float:
 def round_trip(pipeline: StableDiffusion3ControlNetPipeline, picture: Image.Image) -> Image.Image:
     """A picture after the autoencoder, which is the best that can be drawn."""
     latents = pipeline.vae.encode(pipeline.image_processor.preprocess(picture)).latent_dist.mode()
-    return pipeline.image_processor.postprocess(pipeline.vae.decode(latents).sample)[0]
+    drawn: list[Image.Image] = pipeline.image_processor.postprocess(pipeline.vae.decode(latents).sample)
+    return drawn[0]
 
 
 def contact_sheet(rows: Sequence[tuple[Case, Image.Image, Image.Image]], path: Path, columns: int = 4) -> None:

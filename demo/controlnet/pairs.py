@@ -87,7 +87,8 @@ def encode(vae: AutoencoderKL, pictures: list[Image.Image]) -> Tensor:
     """Latents (N, 8, 32, 32) as the pipeline scales them, of pictures and of control maps alike."""
     batch = to_tensor(np.stack([np.asarray(picture) for picture in pictures]), 256, torch.device("cpu"))
     mode = vae.encode(batch).latent_dist.mode()
-    return ((mode - vae.config.shift_factor) * vae.config.scaling_factor).half()
+    latents: Tensor = ((mode - vae.config.shift_factor) * vae.config.scaling_factor).half()
+    return latents
 
 
 def _encode_chunk(task: tuple[Path, str, int]) -> None:

@@ -155,7 +155,7 @@ class Trainer:
 
 @torch.no_grad()
 def _put(weights: list[nn.Parameter], values: list[Tensor]) -> None:
-    torch._foreach_copy_(weights, values)
+    torch._foreach_copy_([*weights], values)
 
 
 def main() -> None:

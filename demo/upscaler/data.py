@@ -86,9 +86,9 @@ def _softened(picture: Image.Image, vae: AutoencoderKL, rng: random.Random) -> I
 
 def _places(small: np.ndarray, count: int, rng: random.Random) -> Iterator[tuple[int, int]]:
     """Corners of `count` pieces of a small picture, (y, x)."""
-    limits = [length - SIDE for length in small.shape[:2]]
+    height, width = small.shape[:2]
     for _ in range(count):
-        found = [tuple(rng.randint(0, limit) for limit in limits) for _ in range(_CANDIDATES)]
+        found = [(rng.randint(0, height - SIDE), rng.randint(0, width - SIDE)) for _ in range(_CANDIDATES)]
         yield max(found, key=lambda at: small[at[0] : at[0] + SIDE, at[1] : at[1] + SIDE].std())
 
 

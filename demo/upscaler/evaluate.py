@@ -59,7 +59,8 @@ def sets() -> Iterator[tuple[str, Iterator[Pair]]]:
 
 def _photograph(name: str) -> Pair:
     photograph = Image.fromarray(getattr(photographs, name)())
-    whole = photograph.crop((0, 0, *(side - side % FACTOR for side in photograph.size)))
+    width, height = (side - side % FACTOR for side in photograph.size)
+    whole = photograph.crop((0, 0, width, height))
     return whole, whole.reduce(FACTOR)
 
 

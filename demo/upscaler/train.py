@@ -40,7 +40,9 @@ SAVE_EVERY = 100
 def build() -> Compact:
     """The network with random weights, the same every time."""
     torch.manual_seed(0)
-    return Compact(FEATURES, BLOCKS, FACTOR).to(memory_format=torch.channels_last)
+    network = Compact(FEATURES, BLOCKS, FACTOR)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such call
+    return network
 
 
 class Trainer:
@@ -98,14 +100,14 @@ class Trainer:
 
 def _batch(pairs: Pairs, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Small and large pieces, values 0 to 1, turned and mirrored, and their colours exchanged, at random."""
-    small, large = [], []
+    small, large = list[torch.Tensor](), list[torch.Tensor]()
     for index in rng.integers(len(pairs.large), size=BATCH):
         y, x = rng.integers(SIDE - CROP + 1, size=2)
         kind = rng.choice(len(KINDS), p=SHARES)
         turns, mirrored, colours = rng.integers(4), rng.integers(2), rng.permutation(3)
         for pieces, source, scale in ((small, pairs.small[index, kind], 1), (large, pairs.large[index], FACTOR)):
             piece = source[y * scale : (y + CROP) * scale, x * scale : (x + CROP) * scale, colours]
-            piece = np.rot90(piece[:, ::-1] if mirrored else piece, turns)
+            piece = np.rot90(piece[:, ::-1] if mirrored else piece, int(turns))
             pieces.append(torch.from_numpy(piece.copy()))
     return _as_input(small), _as_input(large)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -12,10 +11,10 @@ from pipeline.models.own import extras
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import form
+from ui.fields import KEEP
 from ui.parts import problems, text
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 QUANTIZATION = {
     "auto": "Automatic",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.models.registry import ModelRecord
 from pipeline.request import MAX_STAGES
 from pipeline.studio import Studio
 from ui import actions, labels, stages
+from ui.fields import KEEP
 from ui.parts import problems, text
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 POPOVER = "kept-chains"
 
 
@@ -98,8 +96,8 @@ def _ways(studio: Studio, record: ModelRecord) -> None:
             on_click=actions.add_stage,
             args=(studio, record),
         )
-        how: dict[str, Any] = {"icon": ":material/bookmarks:", "width": "stretch", "on_change": "rerun"}
-        with st.popover("Kept chains", key=POPOVER, **how) as box:
+        icon = ":material/bookmarks:"
+        with st.popover("Kept chains", key=POPOVER, icon=icon, width="stretch", on_change="rerun") as box:
             if box.open:
                 _kept(studio, record)
 

@@ -12,6 +12,7 @@ from pipeline.models.registry import Model, ModelRecord
 from pipeline.models.tokens import TokenCount
 from pipeline.studio import Studio
 from ui import actions, either, form, hosted
+from ui.fields import KEEP
 from ui.parts import (
     advanced,
     chain,
@@ -33,8 +34,6 @@ from ui.parts import (
 )
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
-"""Keeps a field when another page is opened."""
 
 
 def draw(studio: Studio, client: str, picture: SavedImage | None) -> Model:

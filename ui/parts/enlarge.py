@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.models.extent import finished_size
 from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import either
+from ui.fields import KEEP
 from ui.parts import problems, text
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 FACTORS = {1: "No", 2: "× 2", 4: "× 4"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -15,11 +14,11 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import form, map_actions, maps
+from ui.fields import KEEP
 from ui.parts import problems, text
 from ui.parts.source import KINDS
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 WHAT = {True: "Its edges", False: "It is a map"}
 MOST = 1.0
 """The largest threshold on the page; what is sharper than that is an edge by any measure."""

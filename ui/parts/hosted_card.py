@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.hosted.hosted import ProviderState
+from pipeline.hosted.ready import ProviderState
 from pipeline.models.hosted import HostedModel
 from pipeline.studio import Studio
 from ui import hosted_actions

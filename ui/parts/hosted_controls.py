@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.models.hosted import HostedModel, Option
 from ui import hosted
+from ui.fields import KEEP
 from ui.parts import problems, seed, size
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def draw(model: HostedModel, picture: SavedImage | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -13,10 +12,10 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
 from ui import actions, either, hosted, labels
+from ui.fields import KEEP
 from ui.parts import hosted_card, problems, text, weights
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def draw(studio: Studio) -> Model:

@@ -53,8 +53,9 @@ def _others(mine: Sequence[JobState], watched: JobState | None) -> list[JobState
 
 def _overtaken(watched: JobState | None, mine: Sequence[JobState], client: str) -> bool:
     """Whether the page follows a job of this client that waits, while another one now comes before it."""
-    waited = watched is not None and watched.status == "queued" and watched.client == client
-    return waited and mine[0].id != watched.id
+    if watched is None or watched.status != "queued" or watched.client != client:
+        return False
+    return mine[0].id != watched.id
 
 
 def _do(studio: Studio, client: str) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.events import SavedImage
 from pipeline.request import MAX_SEED
 from ui import actions
+from ui.fields import KEEP
 from ui.parts import problems
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 SAME = "The same seed and settings make the same picture. −1 draws a new seed each time."
 SENT = "The provider gets it; whether the same seed makes the same picture is the provider's to say. −1 draws one."
 

@@ -9,11 +9,11 @@ import streamlit as st
 
 from pipeline.models.size import SizeRule
 from ui import actions, form
+from ui.fields import KEEP
 from ui.form import Size
 from ui.parts import problems
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def draw(sizes: Mapping[Size, str], rule: SizeRule, turned: dict[str, Any] | None, *, free: bool) -> None:
@@ -33,10 +33,9 @@ def draw(sizes: Mapping[Size, str], rule: SizeRule, turned: dict[str, Any] | Non
         )
     place = st.container()
     if state.size == form.CUSTOM:
-        limits: dict[str, Any] = {"min_value": rule.min, "max_value": rule.max, "step": rule.multiple}
         across, down = place.columns(2)
-        across.number_input("Width", key="width", **limits, **KEEP)
-        down.number_input("Height", key="height", **limits, **KEEP)
+        across.number_input("Width", rule.min, rule.max, step=rule.multiple, key="width", **KEEP)
+        down.number_input("Height", rule.min, rule.max, step=rule.multiple, key="height", **KEEP)
     problems.under("width", "height")
 
 

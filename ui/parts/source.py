@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.inputs import MAX_FEATHER, MAX_MARGIN, size_of
@@ -11,10 +9,10 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import actions, either, form
+from ui.fields import KEEP
 from ui.parts import mask_editor, problems, text
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 KINDS = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif")
 NAMES = {form.CHANGE: "Change", form.REPAINT: "Repaint", form.EXTEND: "Extend"}
 LONG_NAMES = {form.CHANGE: "Change it", form.REPAINT: "Repaint a part", form.EXTEND: "Extend it"}

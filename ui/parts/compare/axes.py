@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.compare.grid import NAMES, AxisField
@@ -12,11 +10,11 @@ from pipeline.models.hosted import HostedModel
 from pipeline.models.registry import Model, ModelRecord
 from pipeline.studio import Studio
 from ui import form as single
+from ui.fields import KEEP
 from ui.parts import problems
 from ui.parts.compare import actions, choices, form, values
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 _NUMBERS_HELP = (
     "A list such as `4, 8, 16`, or a range: `4-10` is every whole number, `4-40 (+8)` goes in steps of 8, "
@@ -56,11 +54,11 @@ def _of_hosted(model: HostedModel) -> dict[AxisField, bool]:
 
 def _side(studio: Studio, record: Model, side: form.Side, label: str, taken: str) -> None:
     key = f"compare_{side}"
-    options: list[str] = [*([""] if side == "rows" else []), *comparable(record, taken)]
-    names: dict[str, str] = {**NAMES}
-    if state[key] not in options:
-        state[key] = options[0]
-    st.selectbox(label, options, key=key, format_func=lambda field: names.get(field, "Nothing"), **KEEP)
+    names: dict[str, str] = {"": "Nothing"} if side == "rows" else {}
+    names |= {field: NAMES[field] for field in comparable(record, taken)}
+    if state[key] not in names:
+        state[key] = next(iter(names))
+    st.selectbox(label, names, key=key, format_func=lambda field: names[field], **KEEP)
     place = st.container()
     if field := state[key]:
         with place:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -13,11 +12,11 @@ from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import form as single
+from ui.fields import KEEP
 from ui.parts import problems, text
 from ui.parts.compare import actions, axes, choices, form
 
 state = st.session_state
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 _ABOUT: dict[form.Way, str] = {
     "models": "One prompt, several models. Those that run here are loaded one after the other.",

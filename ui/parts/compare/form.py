@@ -8,7 +8,7 @@ does by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pipeline.compare.grid import NAMES, Axis, AxisField, Comparison, parse_comparison
@@ -19,6 +19,7 @@ from pipeline.models.registry import Model, ModelRecord
 from pipeline.request import GenerationRequest, parse_request
 from ui import form as single
 from ui import hosted, labels
+from ui.fields import Fields
 from ui.parts.compare import values
 
 Way = Literal["models", "grid", "lab"]
@@ -62,7 +63,7 @@ def box_key(precision: str) -> str:
     return f"compare_precision_{precision}"
 
 
-def sides(form: Mapping[str, Any]) -> Sides:
+def sides(form: Fields) -> Sides:
     """What goes across the sheet and what goes down."""
     way: Way = form["compare_way"]
     if way == "models":
@@ -72,7 +73,7 @@ def sides(form: Mapping[str, Any]) -> Sides:
     return Sides(form["compare_columns"], form["compare_rows"] or None)
 
 
-def models(form: Mapping[str, Any]) -> list[str]:
+def models(form: Fields) -> list[str]:
     """Ids of the models that take part."""
     here = sides(form)
     for side, field in zip(SIDES, here, strict=True):
@@ -119,7 +120,7 @@ def _usual(record: ModelRecord, here: Sequence[str]) -> dict[AxisField, Any]:
     }
 
 
-def to_comparison(form: Mapping[str, Any]) -> Comparison:
+def to_comparison(form: Fields) -> Comparison:
     """The comparison that the form stands for; raises `InvalidRequest` for the first thing that is not right. What is
     wrong with an axis has its `values_key` for a field."""
     here = sides(form)
@@ -130,7 +131,7 @@ def to_comparison(form: Mapping[str, Any]) -> Comparison:
     return comparison
 
 
-def without_prompt(form: Mapping[str, Any]) -> Comparison:
+def without_prompt(form: Fields) -> Comparison:
     """The same while no prompt is written yet, to count and to complain by."""
     if form["compare_prompt"].strip():
         return to_comparison(form)
@@ -144,7 +145,7 @@ def without_prompt(form: Mapping[str, Any]) -> Comparison:
     return to_comparison({**form, "compare_prompt": " ".join(words) or "a picture"})
 
 
-def _axis(form: Mapping[str, Any], side: Side, field: AxisField) -> Axis:
+def _axis(form: Fields, side: Side, field: AxisField) -> Axis:
     given, key = form[values_key(side, field)], values_key(side, field)
     try:
         chosen = values.parse(field, given) if field in values.TYPED else tuple(given)
@@ -155,7 +156,7 @@ def _axis(form: Mapping[str, Any], side: Side, field: AxisField) -> Axis:
         raise InvalidRequest(error.info.message, error.info.remedy, field=key) from None
 
 
-def _base(form: Mapping[str, Any], here: Sides) -> GenerationRequest:
+def _base(form: Fields, here: Sides) -> GenerationRequest:
     width, height = (side or None for side in form["compare_size"])
     compared = set(here)
     plain = {name: form[key] for name, key in _SIMPLE.items() if name not in compared}
@@ -216,7 +217,7 @@ def sizes(records: Sequence[Model], max_pixels: int) -> dict[tuple[int, int], st
     return {OWN: "The model's own", **shared}
 
 
-def mended(form: Mapping[str, Any], known: Sequence[Model], usual: ModelRecord) -> dict[str, Any]:
+def mended(form: Fields, known: Sequence[Model], usual: ModelRecord) -> dict[str, Any]:
     """What changes in a form that the browser filled with names of choices which are called otherwise by now: what a
     model is called changes when it is downloaded, and a model may be forgotten."""
     size = form["compare_size"]

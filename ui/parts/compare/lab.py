@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.compare.comparisons import CellState, ComparisonState
@@ -11,11 +9,11 @@ from pipeline.compare.measure import Measurement
 from pipeline.errors import DarkroomError
 from pipeline.events import SavedImage
 from pipeline.studio import Studio
+from ui.fields import KEEP
 from ui.parts import slider, text
 from ui.parts.compare import sheet
 
 GAINS = (1, 4, 8, 16, 32)
-KEEP: dict[str, Any] = {"persist_state": "session"}
 state = st.session_state
 
 
@@ -115,9 +113,8 @@ def _pair(here: ComparisonState, there: dict[int, CellState], names: list[str]) 
     state.setdefault(first, columns[0])
     state.setdefault(second, columns[-1])
     places = st.columns([1, 1, 2], vertical_alignment="bottom")
-    label: dict[str, Any] = {"format_func": lambda column: names[column]}
-    left = places[0].selectbox("Left", columns, key=first, **label, **KEEP)
-    right = places[1].selectbox("Right", columns, key=second, **label, **KEEP)
+    left = places[0].selectbox("Left", columns, key=first, format_func=names.__getitem__, **KEEP)
+    right = places[1].selectbox("Right", columns, key=second, format_func=names.__getitem__, **KEEP)
     with places[2]:
         gain = st.segmented_control(
             "Strength of the difference", GAINS, default=8, key="compare_gain", format_func="{} ×".format, required=True

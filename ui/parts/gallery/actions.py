@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 import streamlit as st
 
@@ -15,6 +15,7 @@ from pipeline.errors import DarkroomError
 from pipeline.gallery import Gallery
 from pipeline.gallery.verify import verify
 from pipeline.studio import Studio
+from ui.actions import Marks
 from ui.parts.gallery.place import Place, pictures
 
 Result = TypeVar("Result")
@@ -78,7 +79,7 @@ def heart(gallery: Gallery, hearts: Mapping[str, bool]) -> None:
         mark(gallery, [image_id], favourite=favourite)
 
 
-def mark(gallery: Gallery, image_ids: Sequence[str], **marks: Any) -> None:
+def mark(gallery: Gallery, image_ids: Sequence[str], **marks: Unpack[Marks]) -> None:
     """Give all of these a heart or stars, or take them away."""
     _try(lambda: [gallery.mark(image_id, **marks) for image_id in image_ids])
 

@@ -10,13 +10,16 @@ import streamlit as st
 from pipeline.events import SavedImage
 from pipeline.gallery import Gallery
 from pipeline.gallery.query import MAX_ARCHIVE
+from ui.actions import Marks
 from ui.parts import text
 from ui.parts.gallery import actions
 from ui.parts.gallery.place import MAX_COMPARED, Place
 
 state = st.session_state
-MARKS = {"♥ Favourite": {"favourite": True}, "♡ No favourite": {"favourite": False}} | {
-    "★" * stars or "No stars": {"rating": stars} for stars in range(5, -1, -1)
+MARKS: dict[str, Marks] = {
+    "♥ Favourite": {"favourite": True},
+    "♡ No favourite": {"favourite": False},
+    **{"★" * stars or "No stars": Marks(rating=stars) for stars in range(5, -1, -1)},
 }
 
 

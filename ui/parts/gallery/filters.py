@@ -5,9 +5,10 @@ The widgets show what the address says; a change writes the address anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 import streamlit as st
 
@@ -18,6 +19,13 @@ from ui.parts.gallery import actions
 from ui.parts.gallery.place import Place, filters
 
 state = st.session_state
+
+
+class _Again(TypedDict):
+    """What a control is given so that its change writes the address anew."""
+
+    on_change: Callable[[Place], None]
+    args: tuple[Place]
 
 
 def draw(studio: Studio, here: Place, facets: Facets) -> None:
@@ -54,7 +62,7 @@ def draw(studio: Studio, here: Place, facets: Facets) -> None:
 
 
 def _more(studio: Studio, here: Place, facets: Facets) -> None:
-    again: dict[str, Any] = {"on_change": _search, "args": (here,)}
+    again: _Again = {"on_change": _search, "args": (here,)}
     models = {model: f"{either.name_of(studio, model)} · {count:,}" for model, count in facets.models}
     _select("Model", "gallery-model", models, here.query.model, again)
     sizes = {f"{width}x{height}": f"{width} × {height} · {count:,}" for width, height, count in facets.sizes}
@@ -67,7 +75,7 @@ def _more(studio: Studio, here: Place, facets: Facets) -> None:
     )
 
 
-def _select(label: str, key: str, options: dict[str, str], chosen: str | None, again: dict[str, Any]) -> None:
+def _select(label: str, key: str, options: dict[str, str], chosen: str | None, again: _Again) -> None:
     """A choice that may be empty; what a bookmark asks for is offered, although there is no such picture any more."""
     options = options | ({chosen: f"{chosen} · 0"} if chosen and chosen not in options else {})
     st.selectbox(label, options, key=key, index=None, placeholder="Any", format_func=lambda one: options[one], **again)

@@ -26,9 +26,13 @@ def button(studio: Studio, model: str) -> None:
         type="tertiary",
         key=f"check-{model}",
         help="Reads its files, and tries everything that needs no weights. Nothing is downloaded.",
-        on_click=studio.models.start_check,
-        args=(model,),
+        on_click=_start,
+        args=(studio, model),
     )
+
+
+def _start(studio: Studio, model: str) -> None:
+    studio.models.start_check(model)
 
 
 def result(studio: Studio, model: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pipeline.hosted.hosted import ProviderState
+from pipeline.hosted.ready import ProviderState
 from pipeline.models.hosted import HostedModel
 from pipeline.models.hosted_size import HostedSize
 from pipeline.studio import Studio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.hosted.hosted import ProviderState
+from pipeline.hosted.ready import ProviderState
 from pipeline.studio import Studio
 from ui import hosted_actions
 from ui.parts import problems

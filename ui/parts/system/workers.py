@@ -48,9 +48,10 @@ def ending(studio: Studio) -> None:
 
 
 def _worker(studio: Studio, one: WorkerState, client: str, jobs: Mapping[str, JobState]) -> str:
+    job = jobs.get(one.job_id) if one.job_id else None
     facts = {
         "Model": _model(studio, one),
-        "Job": line.words(jobs[one.job_id], client) if one.job_id in jobs else "none",
+        "Job": line.words(job, client) if job else "none",
         "Memory": text.size(one.memory_bytes) if one.memory_bytes else "–",
         "GPU memory": text.size(one.device_bytes) if one.device_bytes else "",
         "Process": _process(one),
