@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from pipeline.errors import DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
 from pipeline.hosted.keys import keys_of
@@ -24,6 +24,7 @@ from pipeline.models.hosted import HostedModel, Provider
 from pipeline.models.hosted_size import HostedSize
 from pipeline.models.own.records import extended, pieces, rewrite
 from pipeline.models.registry import Registry
+from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.models.size import SizeRule
 from pipeline.request import MAX_PROMPT_CHARACTERS
 
@@ -64,9 +65,19 @@ class _Facts(_Named):
     kind: Literal["checkpoint"]
     name: str
     summary: str
+    steps: StepRange
+    guidance: GuidanceRange
     size: SizeRule
     negative_prompt: bool
     pipelines: dict[Task, str]
+
+
+class _Scheduler(BaseModel):
+    name: str
+
+
+_SCHEDULERS = TypeAdapter(list[_Scheduler])
+"""The answer of a Darkroom's own `GET /api/v1/models/{id}/schedulers`."""
 
 
 class _Told(BaseModel):
@@ -86,14 +97,10 @@ def ask(url: str, name: str = "", key_variable: str = "") -> Server:
     headers = [("Authorization", f"Bearer {key}") for key in keys_of(provider).values()]
     with httpx2.Client(headers=headers, timeout=TIMEOUT) as client:
         try:
-            listed = _listed(client, provider)
-            told = _told(client, provider)
+            return Server(provider, _models(client, provider))
         except httpx2.RequestError as error:
             message = f"Nothing answers as it should at {provider.base_url}: {type(error).__name__}."
             raise ProviderFailed(message, "Check the address, and that the server runs.", field="url") from None
-    facts = {one.id: told.get(one.id) for one in listed}
-    models = [_model(provider, name, one) for name, one in facts.items() if not isinstance(one, _Elsewhere)]
-    return Server(provider, models)
 
 
 def keep(file: Path, server: Server) -> None:
@@ -170,6 +177,19 @@ def _address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
 
 
+def _models(client: httpx2.Client, provider: Provider) -> list[HostedModel]:
+    """The records of what the server makes itself."""
+    listed, told = _listed(client, provider), _told(client, provider)
+    models = []
+    for name in dict.fromkeys(one.id for one in listed):
+        facts = told.get(name)
+        if isinstance(facts, _Facts):
+            models.append(_told_of(provider, facts, _schedulers(client, provider, name)))
+        elif facts is None:
+            models.append(_model(provider, name))
+    return models
+
+
 def _listed(client: httpx2.Client, provider: Provider) -> list[_Named]:
     answer = client.get(f"{provider.base_url}/models")
     if answer.status_code in {401, 403}:
@@ -193,29 +213,58 @@ def _refused(provider: Provider) -> DarkroomError:
 
 def _told(client: httpx2.Client, provider: Provider) -> dict[str, _Facts | _Elsewhere]:
     """What the server tells of its models, by their ids; nothing where it is no Darkroom."""
-    answer = client.get(f"{provider.base_url.removesuffix('/v1')}/api/v1/models")
+    answer = client.get(f"{_own(provider)}/models")
     try:
         return {one.id: one for one in _Told.model_validate_json(answer.raise_for_status().content).models}
     except (httpx2.HTTPStatusError, ValidationError):
         return {}
 
 
-def _model(provider: Provider, source: str, facts: _Facts | None) -> HostedModel:
+def _schedulers(client: httpx2.Client, provider: Provider, source: str) -> tuple[str, ...]:
+    """The scheduler classes that a Darkroom's model can use, its own first; none where it does not say."""
+    answer = client.get(f"{_own(provider)}/models/{source}/schedulers")
+    try:
+        return tuple(one.name for one in _SCHEDULERS.validate_json(answer.raise_for_status().content))
+    except (httpx2.HTTPStatusError, ValidationError):
+        return ()
+
+
+def _own(provider: Provider) -> str:
+    """Where a Darkroom's own routes begin."""
+    return f"{provider.base_url.removesuffix('/v1')}/api/v1"
+
+
+def _told_of(provider: Provider, facts: _Facts, schedulers: tuple[str, ...]) -> HostedModel:
+    """The record of a Darkroom's model."""
+    told: dict[str, Any] = {
+        "summary": facts.summary,
+        "tasks": tuple(facts.pipelines),
+        "size": HostedSize(**facts.size.model_dump()),
+        "negative_prompt": facts.negative_prompt,
+        "darkroom": True,
+        "steps": facts.steps,
+        "guidance": facts.guidance,
+        "schedulers": schedulers,
+        "evidence": "what the server tells of it",
+    }
+    return _model(provider, facts.id, facts.name, **told)
+
+
+def _model(provider: Provider, source: str, name: str = "", **told: Any) -> HostedModel:
     """The record of one of its models. One picture in a call, so that each has the seed that it is known by."""
-    return HostedModel(
-        id=f"{provider.id}/{source}",
-        name=f"{facts.name if facts else source} ({provider.name})",
-        provider=provider.id,
-        source=source,
-        summary=facts.summary if facts else f"A model of {provider.name}.",
-        tasks=tuple(facts.pipelines) if facts else TASKS,
-        size=HostedSize(**facts.size.model_dump()) if facts else ANY_SIZE,
-        prompt_characters=MAX_PROMPT_CHARACTERS,
-        negative_prompt=facts is not None and facts.negative_prompt,
-        seed=True,
-        darkroom=facts is not None,
-        evidence="what the server tells of it" if facts else "the server's list of models; all else is unknown",
-    )
+    fields: dict[str, Any] = {
+        "id": f"{provider.id}/{source}",
+        "name": f"{name or source} ({provider.name})",
+        "provider": provider.id,
+        "source": source,
+        "summary": f"A model of {provider.name}.",
+        "tasks": TASKS,
+        "size": ANY_SIZE,
+        "prompt_characters": MAX_PROMPT_CHARACTERS,
+        "seed": True,
+        "evidence": "the server's list of models; all else is unknown",
+    }
+    return HostedModel(**fields | told)
 
 
 def _providers(text: str) -> dict[str, str]:
