@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadSettings, DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
-from pipeline.hosted import servers
+from pipeline.hosted import offers, servers
 from pipeline.models.registry import Registry
 from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.settings import Settings
@@ -80,7 +80,7 @@ def test_a_server_is_known_by_its_host_and_its_models_take_any_size(provider: Pr
     assert found.base_url == f"{provider.url}/v1"
     assert found.id == provider.url.removeprefix("http://").replace(".", "-").replace(":", "-")
     assert (model.id, model.source) == (f"{found.id}/acme/some", "acme/some")
-    assert (model.size, model.seed, model.negative_prompt, model.darkroom) == (servers.ANY_SIZE, True, False, False)
+    assert (model.size, model.seed, model.negative_prompt, model.darkroom) == (offers.ANY_SIZE, True, False, False)
 
 
 def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None:

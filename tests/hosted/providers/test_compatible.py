@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.errors import InvalidRequest, ModelRetired, ProviderFailed
 from pipeline.events import Preview, Warned
-from pipeline.hosted import servers
+from pipeline.hosted import offers, servers
 from pipeline.hosted.call import Call
 from pipeline.hosted.providers import compatible as adapter
 from pipeline.models.hosted import HostedModel, Provider
@@ -33,8 +33,8 @@ def call(server: ProviderServer, key: str = "", changes: dict[str, Any] | None =
         provider="here",
         source="acme/some",
         summary="One.",
-        tasks=servers.TASKS,
-        size=servers.ANY_SIZE,
+        tasks=offers.TASKS,
+        size=offers.ANY_SIZE,
         prompt_characters=4000,
         seed=True,
     ).model_copy(update=changes or {})
