@@ -152,6 +152,7 @@ class HostedModel(_Data):
             "a precision": request.quantization != "auto" or bool(request.component_quantization),
             "an offload": request.offload != "auto",
             "a strength": request.strength is not None,
+            "a fit": request.fit != "crop",
             "a feather": request.mask_feather > 0,
         }
         left = [setting for setting, there in given.items() if there and not self.darkroom]

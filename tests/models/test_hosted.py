@@ -238,6 +238,7 @@ def test_what_can_be_chosen_of_shapes_is_each_at_each_resolution() -> None:
         ({"negative_prompt": "fog"}, "a negative prompt"),
         ({"seed": 0}, "a seed"),
         ({"image": PICTURE, "strength": 0.5}, "a strength"),
+        ({"image": PICTURE, "fit": "pad"}, "a fit"),
         ({"image": PICTURE, "mask_feather": 3}, "a feather"),
     ],
 )
@@ -249,7 +250,7 @@ def test_what_a_model_does_not_use_is_said(given: dict[str, Any], setting: str) 
     "given",
     [
         {"num_inference_steps": 4, "guidance_scale": 0.0, "scheduler": "Heun"},
-        {"image": PICTURE, "mask": MASK, "strength": 0.5, "mask_feather": 3},
+        {"image": PICTURE, "mask": MASK, "strength": 0.5, "fit": "pad", "mask_feather": 3},
     ],
 )
 def test_another_darkroom_takes_what_is_ignored_elsewhere(given: dict[str, Any]) -> None:
