@@ -60,6 +60,8 @@ class HostedUse(BaseModel):
     """The provider's id of the request, by which its support finds it."""
     seeded: bool = False
     """Whether the seed was sent. Otherwise it only names the file, and nothing makes the picture again."""
+    guided: bool = False
+    """Whether a guidance was sent, 0 too; otherwise the provider chose it, and 0 says nothing."""
     revised_prompt: str = ""
     """What the provider made of the prompt, where it says so."""
     usage: dict[str, int] = {}
@@ -181,9 +183,12 @@ class Recipe(BaseModel):
         provider made, whose model has no weights here and perhaps no seed."""
         if self.hosted is None:
             return {}
-        unknown = dict.fromkeys(
-            name for name in ("num_inference_steps", "guidance_scale", "scheduler") if not getattr(self, name)
-        )
+        known = {
+            "num_inference_steps": self.num_inference_steps,
+            "guidance_scale": self.guidance_scale or self.hosted.guided,
+            "scheduler": self.scheduler,
+        }
+        unknown = dict.fromkeys(name for name, told in known.items() if not told)
         automatic = dict.fromkeys(("quantization", "offload"), "auto")
         return unknown | automatic | ({} if self.hosted.seeded else {"seed": -1})
 

@@ -59,6 +59,8 @@ def _keep_model(studio: Studio) -> None:
     if found is None:
         found = studio.default.record
         state.update(either.defaults(found))
+    elif isinstance(found, HostedModel):  # whose server may leave more to choose since it was asked anew
+        state.update({name: value for name, value in hosted.defaults(found).items() if name not in state})
     state.model = found.id
 
 

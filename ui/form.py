@@ -128,14 +128,34 @@ def turned(form: Fields, record: ModelRecord, max_pixels: int) -> dict[str, Any]
     return {"size": size, "width": width, "height": height}
 
 
-def takes_guidance(record: ModelRecord) -> bool:
+def takes_guidance(record: Model) -> bool:
     """Whether there is anything to choose about guidance."""
-    return record.guidance.min < record.guidance.max
+    return record.guidance is not None and record.guidance.min < record.guidance.max
 
 
-def takes_steps(record: ModelRecord) -> bool:
+def takes_steps(record: Model) -> bool:
     """Whether there is anything to choose about steps."""
-    return record.steps.min < record.steps.max
+    return record.steps is not None and record.steps.min < record.steps.max
+
+
+def usual_sampling(record: Model) -> dict[str, Any]:
+    """Steps, guidance and scheduler to begin with; none of what a provider chooses."""
+    usual: dict[str, Any] = {"scheduler": OWN}
+    if record.steps is not None:
+        usual["num_inference_steps"] = record.steps.default
+    if record.guidance is not None:
+        usual["guidance_scale"] = float(record.guidance.default)
+    return usual
+
+
+def sampling(form: Fields, record: Model) -> dict[str, Any]:
+    """Steps, guidance and scheduler as fields of a request: those of the form, and of what is no choice the model's."""
+    chosen = usual_sampling(record)
+    if takes_steps(record):
+        chosen["num_inference_steps"] = form["num_inference_steps"]
+    if takes_guidance(record):
+        chosen["guidance_scale"] = form["guidance_scale"]
+    return chosen | {"scheduler": form["scheduler"] or None}
 
 
 def components(record: ModelRecord) -> tuple[str, ...]:
@@ -155,8 +175,7 @@ def defaults(record: ModelRecord) -> dict[str, Any]:
     """What the fields that depend on the model begin with."""
     width, height = record.size.native
     return {
-        "num_inference_steps": record.steps.default,
-        "guidance_scale": float(record.guidance.default),
+        **usual_sampling(record),
         "size": (width, height),
         "width": width,
         "height": height,
@@ -217,15 +236,12 @@ def to_request(form: Fields, record: ModelRecord) -> GenerationRequest:
         prompt=form["prompt"],
         negative_prompt=form["negative_prompt"] if record.negative_prompt else "",
         model=record.id,
-        num_inference_steps=form["num_inference_steps"] if takes_steps(record) else record.steps.default,
-        guidance_scale=form["guidance_scale"] if takes_guidance(record) else record.guidance.default,
         width=width,
         height=height,
         seed=form["seed"],
         variation_strength=form["variation_strength"],
         variation_seed=form["variation_seed"],
         num_images=form["num_images"],
-        scheduler=form["scheduler"] or None,
         quantization=form["quantization"],
         component_quantization={name: value for name, value in precisions.items() if value != "auto"},
         offload=form["offload"],
@@ -234,6 +250,7 @@ def to_request(form: Fields, record: ModelRecord) -> GenerationRequest:
         controls=maps.to_controls(form, record),
         upscale=_upscale(form, record),
         then=stages.to_then(form),
+        **sampling(form, record),
         **picture,
     )
 

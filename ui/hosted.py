@@ -92,7 +92,8 @@ def sized_for(picture: Size, model: HostedModel) -> dict[str, Any]:
 def defaults(model: HostedModel) -> dict[str, Any]:
     """What the fields that depend on the model begin with."""
     own = {option_key(name): option.default for name, option in model.options.items()}
-    return own | sized(model.size.made(*model.size.native), model)
+    sampling = form.usual_sampling(model) if model.darkroom else {}
+    return own | sampling | sized(model.size.made(*model.size.native), model)
 
 
 def blank(model: HostedModel) -> dict[str, Any]:
@@ -108,6 +109,8 @@ def filled(request: GenerationRequest, model: HostedModel) -> dict[str, Any]:
         said["way"] = form.way_of(request)
     if model.seed:
         said["seed"] = request.seed
+    if model.darkroom:
+        said |= _sampled(request, model)
     options = {name: value for name, value in model.chosen(request).items() if value in model.options[name].choices}
     chosen = {option_key(name): value for name, value in options.items()}
     return blank(model) | said | chosen | sized(model.size.made(*model.asked_size(request)), model)
@@ -125,17 +128,31 @@ def to_request(fields: Fields, model: HostedModel) -> GenerationRequest:
         seed=fields["seed"] if model.seed else -1,
         num_images=fields["num_images"],
         options={name: fields.get(option_key(name), option.default) for name, option in model.options.items()},
+        **(form.sampling(fields, model) if model.darkroom else {}),
         **_picture(fields, model),
     )
+
+
+def _sampled(request: GenerationRequest, model: HostedModel) -> dict[str, Any]:
+    """The fields of the form that only another Darkroom follows."""
+    names = ("num_inference_steps", "guidance_scale", "scheduler")
+    chosen = {name: value for name in names if (value := getattr(request, name)) is not None}
+    if request.scheduler in model.schedulers[:1]:
+        chosen["scheduler"] = form.OWN
+    if request.image is None:
+        return chosen
+    return chosen | {"strength": request.used_strength, "fit": request.fit, "mask_feather": request.mask_feather}
 
 
 def _picture(fields: Fields, model: HostedModel) -> dict[str, Any]:
     """The fields of a request about the picture to work from."""
     if fields["image"] is None or fields["way"] not in ways(model):
         return {}
+    names = ["image", *(["strength", "fit"] if model.darkroom else [])]
     if fields["way"] == form.CHANGE:
-        return {"image": fields["image"]}
-    return {"image": fields["image"], "mask": form.mask_of(fields)}
+        return {name: fields[name] for name in names}
+    names += ["mask_feather"] if model.darkroom else []
+    return {name: fields[name] for name in names} | {"mask": form.mask_of(fields)}
 
 
 def _makes(size: HostedSize, one: Size) -> bool:

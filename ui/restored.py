@@ -18,6 +18,8 @@ from ui import either, form, hosted
 
 _TAKEN = frozenset({"prompt", "negative_prompt", "width", "height", "seed", "image", "mask", "options"})
 """Fields that a hosted model may take."""
+_SENT_ON = frozenset({"num_inference_steps", "guidance_scale", "scheduler", "strength", "fit", "mask_feather"})
+"""And those that one of another Darkroom takes as well."""
 _HERE_ALONE = ("num_inference_steps", "guidance_scale", "scheduler", "loras", "vae", "controls", "outpaint", "upscale")
 """Fields of which it is told that it takes none."""
 
@@ -55,11 +57,15 @@ def into_form(studio: Studio, restored: Restored, model: str) -> Found:
 
 def _into_hosted(studio: Studio, restored: Restored, model: HostedModel, notes: list[str]) -> Found:
     """What a hosted model takes of them."""
-    fields = {name: value for name, value in restored.fields.items() if name in _TAKEN}
-    if left := [name.replace("_", " ") for name in restored.fields if name in _HERE_ALONE]:
+    taken = _TAKEN | (_SENT_ON if model.darkroom else frozenset())
+    fields = {name: value for name, value in restored.fields.items() if name in taken}
+    if left := [name.replace("_", " ") for name in restored.fields if name in _HERE_ALONE and name not in taken]:
         notes.append(f"{model.name} does not take these, which are left out: {', '.join(left)}.")
-    brought = {name: fields.pop(name, None) for name in ("image", "mask")}
-    if all(studio.inputs.has(name) for name in brought.values() if name):
+    if model.darkroom:
+        fields["scheduler"] = restored.scheduler_for(model.schedulers)
+        notes += _scheduler_left(restored, model, fields["scheduler"])
+    brought = {name: fields.pop(name) for name in WORKED_FROM if name in fields}
+    if all(studio.inputs.has(brought[name]) for name in ("image", "mask") if brought.get(name)):
         fields |= brought
     else:
         notes.append("A picture that it was made from is not kept here.")
@@ -87,7 +93,7 @@ def _unusable(studio: Studio, name: str) -> str:
         return f"The model “{name}” is not known here"
 
 
-def _scheduler_left(restored: Restored, record: ModelRecord, scheduler: str | None) -> list[str]:
+def _scheduler_left(restored: Restored, record: Model, scheduler: str | None) -> list[str]:
     """A sentence when the file names a scheduler and the model can use none such."""
     named = restored.fields.get("scheduler") or next(iter(restored.schedulers), None)
     if named is None or scheduler is not None:

@@ -14,6 +14,7 @@ import diffusers
 
 from pipeline.models import schedulers
 from pipeline.models.registry import ModelRecord
+from pipeline.models.sampling import check_scheduler
 
 _LATENT = {"clip_sample": False, "skip_prk_steps": True}
 """What classes must be told that were made for pixels: latents go beyond ±1, and one step is one call of the denoiser.
@@ -26,8 +27,7 @@ def scheduler_class(record: ModelRecord, own: Any, name: str | None) -> type[Any
     if name is None:
         return type(own)
     names = schedulers.possible(record.family, type(own).__name__, own.config)
-    if name not in names:
-        raise schedulers.refusal(record, name, names)
+    check_scheduler(name, names, record.name)
     found: type[Any] = getattr(diffusers, name)
     return found
 

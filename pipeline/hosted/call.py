@@ -108,6 +108,8 @@ class Arrival:
     request_id: str = ""
     revised_prompt: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What is not as it was asked for, where it says so."""
 
 
 def counted(usage: object) -> dict[str, int]:

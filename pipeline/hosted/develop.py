@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from typing import Any
 
 from PIL import Image
 
@@ -22,13 +23,13 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
     """The recipe of the picture `number` of a call, counted from 0, but for its pixels. `seconds` is how long the call
     took."""
     request, (width, height) = call.request, call.size
-    steps, guidance, strength = _sampled(call)
     used = HostedUse(
         provider=call.provider.name,
         host=keys.host(call.base_url),
         model=arrival.model or call.model.source,
         request_id=arrival.request_id,
         seeded=call.model.seed,
+        guided=call.model.darkroom and request.guidance_scale is not None,
         revised_prompt=arrival.revised_prompt,
         usage=dict(arrival.usage),
     )
@@ -37,17 +38,13 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
         negative_prompt=call.model.negative(request),
         model=call.model.id,
         model_revision="",
-        num_inference_steps=steps,
-        guidance_scale=guidance,
         width=width,
         height=height,
         seed=request.seed + number,
-        scheduler="",
         scheduler_config={},
         quantization="none",
         offload="none",
         image=request.image,
-        strength=strength,
         fit=request.fit,
         mask=request.mask,
         options=call.options,
@@ -57,6 +54,7 @@ def draft(call: Call, arrival: Arrival, number: int, seconds: float, versions: d
         versions=versions,
         seconds=seconds,
         sha256="",
+        **_sampled(call),
     )
 
 
@@ -91,9 +89,15 @@ def _sha256(image: Image.Image) -> str:
     return hashlib.sha256(image.tobytes()).hexdigest()
 
 
-def _sampled(call: Call) -> tuple[int, float, float | None]:
-    """Steps, guidance and strength that were asked for; 0 and None where the provider chose them."""
-    request = call.request
+def _sampled(call: Call) -> dict[str, Any]:
+    """How the picture was to be drawn, as fields of the recipe; nothing, 0 or None where the provider chose that."""
     if not call.model.darkroom:
-        return 0, 0.0, None
-    return request.num_inference_steps or 0, request.guidance_scale or 0.0, request.strength
+        return {"num_inference_steps": 0, "guidance_scale": 0.0, "scheduler": ""}
+    request = call.request
+    return {
+        "num_inference_steps": request.num_inference_steps or 0,
+        "guidance_scale": request.guidance_scale or 0.0,
+        "scheduler": request.scheduler or "",
+        "strength": request.strength,
+        "mask_feather": request.mask_feather,
+    }

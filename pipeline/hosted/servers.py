@@ -10,28 +10,21 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.errors import DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
+from pipeline.errors import InvalidRequest, NotFound, ProviderFailed
+from pipeline.hosted import offers
 from pipeline.hosted.keys import keys_of
-from pipeline.inputs import Task
 from pipeline.models.hosted import HostedModel, Provider
-from pipeline.models.hosted_size import HostedSize
 from pipeline.models.own.records import extended, pieces, rewrite
 from pipeline.models.registry import Registry
-from pipeline.models.size import SizeRule
-from pipeline.request import MAX_PROMPT_CHARACTERS
 
 TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 """Seconds for an answer, and for a connection."""
-ANY_SIZE = HostedSize(native=(1024, 1024), multiple=8, min=64, max=2048)
-"""Of a model about which its server tells nothing: the server itself refuses what it cannot make."""
-TASKS: tuple[Task, ...] = ("text", "image", "inpaint")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -40,39 +33,6 @@ class Server(NamedTuple):
 
     provider: Provider
     models: list[HostedModel]
-
-
-class _Named(BaseModel):
-    id: str
-
-
-class _Listed(BaseModel):
-    """The answer of `GET /v1/models`."""
-
-    data: list[_Named]
-
-
-class _Elsewhere(_Named):
-    """A model that a Darkroom has from a provider itself; left out, since prompts would go on to a third party."""
-
-    kind: Literal["hosted"]
-
-
-class _Facts(_Named):
-    """What a Darkroom tells of a checkpoint beyond its id."""
-
-    kind: Literal["checkpoint"]
-    name: str
-    summary: str
-    size: SizeRule
-    negative_prompt: bool
-    pipelines: dict[Task, str]
-
-
-class _Told(BaseModel):
-    """The answer of a Darkroom's own `GET /api/v1/models`."""
-
-    models: list[Annotated[_Facts | _Elsewhere, Field(discriminator="kind")]]
 
 
 def ask(url: str, name: str = "", key_variable: str = "") -> Server:
@@ -86,14 +46,10 @@ def ask(url: str, name: str = "", key_variable: str = "") -> Server:
     headers = [("Authorization", f"Bearer {key}") for key in keys_of(provider).values()]
     with httpx2.Client(headers=headers, timeout=TIMEOUT) as client:
         try:
-            listed = _listed(client, provider)
-            told = _told(client, provider)
+            return Server(provider, offers.models(client, provider))
         except httpx2.RequestError as error:
             message = f"Nothing answers as it should at {provider.base_url}: {type(error).__name__}."
             raise ProviderFailed(message, "Check the address, and that the server runs.", field="url") from None
-    facts = {one.id: told.get(one.id) for one in listed}
-    models = [_model(provider, name, one) for name, one in facts.items() if not isinstance(one, _Elsewhere)]
-    return Server(provider, models)
 
 
 def keep(file: Path, server: Server) -> None:
@@ -168,54 +124,6 @@ def _address(url: str) -> str:
         message = "A key in an address would be written down."
         raise InvalidRequest(message, "Put it into a variable, and give the name of that.", field="url")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
-
-
-def _listed(client: httpx2.Client, provider: Provider) -> list[_Named]:
-    answer = client.get(f"{provider.base_url}/models")
-    if answer.status_code in {401, 403}:
-        raise _refused(provider)
-    try:
-        found = _Listed.model_validate_json(answer.raise_for_status().content).data
-    except (httpx2.HTTPStatusError, ValidationError):
-        found = []
-    if not found:
-        message = f"{provider.base_url}/models lists no models, as a server would that speaks as OpenAI does."
-        raise InvalidRequest(message, "Check the address; it often ends with /v1.", field="url")
-    return found
-
-
-def _refused(provider: Provider) -> DarkroomError:
-    if provider.keys:
-        return KeyMissing(f"{provider.name} refuses the key.", f"Check {provider.keys[0][0]}.", field="key_variable")
-    remedy = "Put it into a variable, in the environment or in .env, and give the name of that."
-    return KeyMissing(f"{provider.name} asks for a key.", remedy, field="key_variable")
-
-
-def _told(client: httpx2.Client, provider: Provider) -> dict[str, _Facts | _Elsewhere]:
-    """What the server tells of its models, by their ids; nothing where it is no Darkroom."""
-    answer = client.get(f"{provider.base_url.removesuffix('/v1')}/api/v1/models")
-    try:
-        return {one.id: one for one in _Told.model_validate_json(answer.raise_for_status().content).models}
-    except (httpx2.HTTPStatusError, ValidationError):
-        return {}
-
-
-def _model(provider: Provider, source: str, facts: _Facts | None) -> HostedModel:
-    """The record of one of its models. One picture in a call, so that each has the seed that it is known by."""
-    return HostedModel(
-        id=f"{provider.id}/{source}",
-        name=f"{facts.name if facts else source} ({provider.name})",
-        provider=provider.id,
-        source=source,
-        summary=facts.summary if facts else f"A model of {provider.name}.",
-        tasks=tuple(facts.pipelines) if facts else TASKS,
-        size=HostedSize(**facts.size.model_dump()) if facts else ANY_SIZE,
-        prompt_characters=MAX_PROMPT_CHARACTERS,
-        negative_prompt=facts is not None and facts.negative_prompt,
-        seed=True,
-        darkroom=facts is not None,
-        evidence="what the server tells of it" if facts else "the server's list of models; all else is unknown",
-    )
 
 
 def _providers(text: str) -> dict[str, str]:

@@ -168,9 +168,9 @@ class Outside:
         return left
 
     def _tell(self, errand: _Errand, event: Event) -> None:
-        """Tell an event of a job, unless its end is told already."""
+        """Tell an event of a job, unless its end is told already; a warning that each picture brings, once."""
         with self._lock:
-            if errand.over:
+            if errand.over or (isinstance(event, Warned) and event.message in errand.active.warnings):
                 return
             if isinstance(event, Asked):
                 self._ledger.store.running(errand.row.id)

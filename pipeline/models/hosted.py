@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, StringConstraints, mode
 from pipeline.errors import InvalidRequest, ModelRetired
 from pipeline.inputs import Task, size_of
 from pipeline.models.hosted_size import HostedSize
+from pipeline.models.sampling import GuidanceRange, StepRange, check_scheduler
 from pipeline.request import GenerationRequest
 
 SOON = 60
@@ -82,7 +83,13 @@ class HostedModel(_Data):
     seed: bool = False
     """Whether the provider takes a seed; whether the same one makes the same picture is the provider's to say."""
     darkroom: bool = False
-    """Whether another Darkroom makes it: then it takes steps, guidance and strength, as models do that run here."""
+    """Whether another Darkroom makes it: then it takes steps, guidance, a scheduler, strength and feather, as models do
+    that run here, and what it does not take is refused instead of ignored."""
+    steps: StepRange | None = None
+    """As that Darkroom tells it; None where nothing is known, or the provider chooses them."""
+    guidance: GuidanceRange | None = None
+    schedulers: tuple[str, ...] = ()
+    """The scheduler classes that it can use there, its own first; none where nothing is known."""
     options: dict[str, Option] = {}
     images_per_call: PositiveInt = 1
     price: str = ""
@@ -113,6 +120,9 @@ class HostedModel(_Data):
             raise InvalidRequest(message, "Shorten it.", field="prompt")
         self._check_options(request)
         self._check_size(request)
+        if self.steps is not None:
+            self.steps.check(request.num_inference_steps, self.name)
+        check_scheduler(request.scheduler, self.schedulers, self.name)
 
     def check_offered(self, today: date | None = None) -> None:
         """Raise `ModelRetired` when the provider has ended it."""
@@ -136,17 +146,21 @@ class HostedModel(_Data):
     def ignored(self, request: GenerationRequest) -> list[str]:
         """A sentence for each setting of `request` that this model does not use."""
         given = {
-            "steps": request.num_inference_steps is not None and not self.darkroom,
-            "guidance": request.guidance_scale is not None and not self.darkroom,
+            "steps": request.num_inference_steps is not None,
+            "guidance": request.guidance_scale is not None,
             "a scheduler": request.scheduler is not None,
             "a precision": request.quantization != "auto" or bool(request.component_quantization),
             "an offload": request.offload != "auto",
-            "a negative prompt": bool(request.negative_prompt) and not self.negative(request),
-            "a seed": request.seed >= 0 and not self.seed,
-            "a strength": request.strength is not None and not self.darkroom,
+            "a strength": request.strength is not None,
+            "a fit": request.fit != "crop",
             "a feather": request.mask_feather > 0,
         }
-        told = [f"{self.name} does not take {setting}; it is ignored." for setting, there in given.items() if there]
+        left = [setting for setting, there in given.items() if there and not self.darkroom]
+        if request.negative_prompt and not self.negative(request):
+            left.append("a negative prompt")
+        if request.seed >= 0 and not self.seed:
+            left.append("a seed")
+        told = [f"{self.name} does not take {setting}; it is ignored." for setting in left]
         return [*told, *self._other_size(request), *filter(None, [self.retires_soon()])]
 
     def chosen(self, request: GenerationRequest) -> dict[str, str]:
@@ -182,6 +196,13 @@ class HostedModel(_Data):
                 lacking.get(request.task, "cannot do that."),
             ),
         }
+        if self.darkroom:
+            held = "is held as the studio chooses that has it."
+            given |= {
+                "quantization": (request.quantization != "auto", held),
+                "component_quantization": (bool(request.component_quantization), held),
+                "offload": (request.offload != "auto", held),
+            }
         return [(field, sentence) for field, (there, sentence) in given.items() if there]
 
     def _check_options(self, request: GenerationRequest) -> None:

@@ -15,7 +15,6 @@ from typing import Any, Literal, TypeVar
 from pydantic import (
     BaseModel,
     ConfigDict,
-    NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
     ValidationError,
@@ -26,6 +25,7 @@ from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
 from pipeline.inputs import Task
 from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.hosted import HostedModel, Provider
+from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.models.size import SizeRule
 from pipeline.request import GenerationRequest
 
@@ -40,25 +40,6 @@ DType = Literal["float32", "float16", "bfloat16"]
 
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StepRange(_Data):
-    """Denoising steps: the interface's range (the API takes more as well, not fewer), and the pipeline argument that it
-    is passed as. Where two stages denoise it is the stage that decides what the picture shows."""
-
-    default: PositiveInt
-    min: PositiveInt
-    max: PositiveInt
-    argument: str = "num_inference_steps"
-
-
-class GuidanceRange(_Data):
-    """Guidance: the interface's range, and the pipeline argument that it is passed as."""
-
-    default: NonNegativeFloat
-    min: NonNegativeFloat
-    max: NonNegativeFloat
-    argument: str = "guidance_scale"
 
 
 class Licence(_Data):
@@ -168,13 +149,7 @@ class ModelRecord(_Data):
         width, height = request.width or self.size.native[0], request.height or self.size.native[1]
         if self.size.shapes and (width, height) not in self.size.shapes:
             raise self._no_such_size(f"of {width} × {height}", "width" if request.width else "height")
-        steps = request.num_inference_steps
-        if steps is not None and steps < self.steps.min:
-            raise InvalidRequest(
-                f"{self.name} cannot draw in {steps} step.",
-                f"Choose {self.steps.min} or more.",
-                field="num_inference_steps",
-            )
+        self.steps.check(request.num_inference_steps, self.name)
 
     def ignored(self, request: GenerationRequest) -> list[str]:
         """A sentence for each setting of `request` that this model does not use."""

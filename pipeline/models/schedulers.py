@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import InvalidRequest
 from pipeline.models.files import hub
 from pipeline.models.files.selection import INDEX, components_in
+from pipeline.models.sampling import check_scheduler
 
 if TYPE_CHECKING:
     from pipeline.models.registry import ModelRecord
@@ -82,15 +82,7 @@ def follows_flow(own: str, config: Mapping[str, Any]) -> bool:
 
 def check(record: ModelRecord, name: str | None) -> None:
     """Raise `InvalidRequest` when `record` cannot use the scheduler class `name`; None is its own."""
-    names = of(record)
-    if name is not None and names and name not in names:
-        raise refusal(record, name, names)
-
-
-def refusal(record: ModelRecord, name: str, names: Sequence[str]) -> InvalidRequest:
-    """The error that says so, and what is possible: `names`."""
-    message = f"{record.name} cannot use the scheduler {name}."
-    return InvalidRequest(message, f"Possible: {', '.join(names)}.", field="scheduler")
+    check_scheduler(name, of(record), record.name)
 
 
 def label(name: str) -> str:

@@ -95,6 +95,7 @@ def test_the_recipe_says_who_made_it_and_what_was_asked(call: Call) -> None:
         "model": "gpt-image-2-2026-04-21",
         "request_id": "req-1",
         "seeded": False,
+        "guided": False,
         "revised_prompt": "a boat, in oil",
         "usage": {"output_tokens": 9},
     }

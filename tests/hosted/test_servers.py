@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import BadSettings, DarkroomError, InvalidRequest, KeyMissing, NotFound, ProviderFailed
-from pipeline.hosted import servers
+from pipeline.hosted import offers, servers
 from pipeline.models.registry import Registry
+from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.settings import Settings
 from tests.conftest import free_port
 from tests.hosted.conftest import HostedStudio
@@ -36,6 +38,8 @@ TINY = {
     "id": "acme/tiny",
     "name": "Tiny",
     "summary": "A small one.",
+    "steps": {"default": 9, "min": 2, "max": 20},
+    "guidance": {"default": 3.5, "min": 1, "max": 10},
     "size": {"native": [64, 64], "multiple": 16, "min": 32, "max": 128},
     "negative_prompt": True,
     "pipelines": {"text": "SomePipeline", "image": "OtherPipeline"},
@@ -43,6 +47,7 @@ TINY = {
 }
 THERE = {"kind": "hosted", "id": "acme/cloud", "name": "Cloud", "provider": "acme", "ready": True}
 DARKROOM = {"default": {"id": "acme/tiny"}, "models": [TINY, THERE]}
+SCHEDULERS = [{"name": "Euler", "label": "The first"}, {"name": "Heun", "label": "The second"}]
 
 
 def offering(*ids: str, darkroom: bool = False) -> Callable[[Asked], Answer]:
@@ -51,7 +56,10 @@ def offering(*ids: str, darkroom: bool = False) -> Callable[[Asked], Answer]:
     def answer(asked: Asked) -> Answer:
         if asked.path == "/v1/models":
             return Answer({"object": "list", "data": [{"id": name, "object": "model"} for name in ids]})
-        return Answer(DARKROOM) if darkroom else Answer({"error": {"message": "none"}}, 404)
+        if not darkroom:
+            return Answer({"error": {"message": "none"}}, 404)
+        told = SCHEDULERS if asked.path == "/api/v1/models/acme/tiny/schedulers" else DARKROOM
+        return Answer(json.dumps(told).encode())
 
     return answer
 
@@ -72,7 +80,7 @@ def test_a_server_is_known_by_its_host_and_its_models_take_any_size(provider: Pr
     assert found.base_url == f"{provider.url}/v1"
     assert found.id == provider.url.removeprefix("http://").replace(".", "-").replace(":", "-")
     assert (model.id, model.source) == (f"{found.id}/acme/some", "acme/some")
-    assert (model.size, model.seed, model.negative_prompt, model.darkroom) == (servers.ANY_SIZE, True, False, False)
+    assert (model.size, model.seed, model.negative_prompt, model.darkroom) == (offers.ANY_SIZE, True, False, False)
 
 
 def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None:
@@ -81,6 +89,25 @@ def test_a_darkroom_tells_what_its_models_take(provider: ProviderServer) -> None
     assert (model.id, model.name, model.tasks) == ("upstairs/acme/tiny", "Tiny (Upstairs)", ("text", "image"))
     assert (model.size.native, model.size.multiple, model.size.max) == ((64, 64), 16, 128)
     assert (model.seed, model.negative_prompt, model.darkroom) == (True, True, True)
+    assert model.steps == StepRange(default=9, min=2, max=20)
+    assert model.guidance == GuidanceRange(default=3.5, min=1, max=10)
+    assert model.schedulers == ("Euler", "Heun")
+
+
+def test_of_a_model_that_nothing_is_told_of_neither_steps_nor_guidance_nor_schedulers_are_known(
+    provider: ProviderServer,
+) -> None:
+    provider.answers(offering("acme/some", darkroom=True))
+    [model] = servers.ask(provider.url).models
+    assert (model.darkroom, model.steps, model.guidance, model.schedulers) == (False, None, None, ())
+
+
+def test_what_a_darkroom_tells_is_written_down_as_it_is(provider: ProviderServer, tmp_path: Path) -> None:
+    provider.answers(offering("acme/tiny", darkroom=True))
+    found = servers.ask(provider.url, "Upstairs")
+    servers.keep(tmp_path / "hosted.toml", found)
+    known = Registry.read(own_hosted=tmp_path / "hosted.toml")
+    assert [model for model in known.hosted if model.provider == "upstairs"] == found.models
 
 
 def test_what_a_darkroom_has_from_a_provider_itself_is_not_taken_over(provider: ProviderServer) -> None:

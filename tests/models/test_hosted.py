@@ -60,6 +60,15 @@ def model(**changes: Any) -> HostedModel:
     return HostedModel.model_validate(PLAIN | changes)
 
 
+DARKROOM = model(
+    tasks=("text", "image", "inpaint"),
+    darkroom=True,
+    steps={"default": 9, "min": 2, "max": 20},
+    guidance={"default": 3, "min": 1, "max": 10},
+    schedulers=("Euler", "Heun"),
+)
+
+
 def request(**fields: Any) -> GenerationRequest:
     return parse_request(**{"prompt": "a boat"} | fields)
 
@@ -229,11 +238,54 @@ def test_what_can_be_chosen_of_shapes_is_each_at_each_resolution() -> None:
         ({"negative_prompt": "fog"}, "a negative prompt"),
         ({"seed": 0}, "a seed"),
         ({"image": PICTURE, "strength": 0.5}, "a strength"),
+        ({"image": PICTURE, "fit": "pad"}, "a fit"),
         ({"image": PICTURE, "mask_feather": 3}, "a feather"),
     ],
 )
 def test_what_a_model_does_not_use_is_said(given: dict[str, Any], setting: str) -> None:
     assert model().ignored(request(**given)) == [f"Wheel does not take {setting}; it is ignored."]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"num_inference_steps": 4, "guidance_scale": 0.0, "scheduler": "Heun"},
+        {"image": PICTURE, "mask": MASK, "strength": 0.5, "fit": "pad", "mask_feather": 3},
+    ],
+)
+def test_another_darkroom_takes_what_is_ignored_elsewhere(given: dict[str, Any]) -> None:
+    DARKROOM.check(request(**given))
+    assert DARKROOM.ignored(request(**given)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"quantization": "nf4"}, "quantization"),
+        ({"component_quantization": {"transformer": "nf4"}}, "component_quantization"),
+        ({"offload": "none"}, "offload"),
+    ],
+)
+def test_another_darkroom_is_not_told_how_to_hold_its_models(given: dict[str, Any], field: str) -> None:
+    said = "Wheel is held as the studio chooses that has it. Leave it out, or choose another model."
+    assert refused(DARKROOM, **given) == (said, field)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"num_inference_steps": 1}, "Wheel cannot draw in 1 step. Choose 2 or more."),
+        ({"scheduler": "DDIM"}, "Wheel cannot use the scheduler DDIM. Possible: Euler, Heun."),
+    ],
+)
+def test_what_a_model_of_another_darkroom_cannot_do_is_refused_before_it_is_asked(
+    given: dict[str, Any], said: str
+) -> None:
+    assert refused(DARKROOM, **given) == (said, *given)
+
+
+def test_where_nothing_is_known_of_another_darkroom_s_schedulers_it_says_itself_which_it_has() -> None:
+    model(darkroom=True).check(request(scheduler="DDIM", num_inference_steps=1))
 
 
 def test_nothing_is_said_where_everything_is_used() -> None:

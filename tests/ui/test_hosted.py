@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import tiny_settings
 from tests.hosted.provider_server import Answer, Asked, ProviderServer, picture, provider_server
+from tests.hosted.test_servers import offering
 from tests.ui.axe import grave_violations
 from tests.ui.conftest import PATIENCE_MS, Server, settled, start, stop
 from tests.ui.test_create import button, generate, jobs, prompt, shown
@@ -21,6 +22,7 @@ from tests.ui.test_models import choose, pick, picker
 
 ID, NAME = "openai/gpt-image-2", "GPT Image 2"
 CREATE = f"/?model={ID}"
+DRAWING = ("/v1/images/generations", "/v1/images/edits")
 OF_CHECKPOINTS = ("Inference steps", "Guidance scale", "Seed", "Negative prompt", "Strength", "Enlarge", "Scheduler")
 
 
@@ -69,6 +71,28 @@ def begin(page: Page, server: Server) -> None:
     go(page, server, CREATE)
     if (agree := button(page, "Agree to send them to OpenAI")).count():
         agree.click()
+    expect(button(page, "Generate image")).to_be_enabled()
+    settled(page)
+
+
+def open_servers(page: Page, server: Server) -> None:
+    """Open the fields for a server of one's own."""
+    go(page, server, "/models")
+    page.get_by_test_id("stButtonGroup").get_by_text("Hosted", exact=True).click()
+    settled(page)
+    button(page, "Add a model").click()
+    page.get_by_role("tab", name="A server").click()
+
+
+def begin_upstairs(page: Page, server: Server, neighbour: ProviderServer) -> None:
+    """Open Create with the model of another Darkroom, once that is added and somebody agrees to it."""
+    open_servers(page, server)
+    page.get_by_label("Name", exact=True).fill("Upstairs")
+    page.get_by_label("Address", exact=True).fill(neighbour.url)
+    button(page, "Ask it and add it").click()
+    expect(page.locator(".st-key-provider-upstairs")).to_contain_text("upstairs/acme/tiny")
+    go(page, server, "/?model=upstairs/acme/tiny")
+    button(page, "Agree to send them to Upstairs").click()
     expect(button(page, "Generate image")).to_be_enabled()
     settled(page)
 
@@ -236,13 +260,9 @@ def test_a_server_of_ones_own_is_added_and_forgotten(page: Page, server: Server)
     def told(asked: Asked) -> Answer:
         return Answer({"data": [{"id": "lantern"}]}) if asked.path == "/v1/models" else Answer({}, 404)
 
-    go(page, server, "/models")
-    page.get_by_test_id("stButtonGroup").get_by_text("Hosted", exact=True).click()
-    settled(page)
     with provider_server() as neighbour:
         neighbour.answers(told)
-        button(page, "Add a model").click()
-        page.get_by_role("tab", name="A server").click()
+        open_servers(page, server)
         page.get_by_label("Name", exact=True).fill("Neighbour")
         page.get_by_label("Address", exact=True).fill("nowhere")
         button(page, "Ask it and add it").click()
@@ -257,6 +277,36 @@ def test_a_server_of_ones_own_is_added_and_forgotten(page: Page, server: Server)
         settled(page)
         button(page, "Forget").click()
         expect(card).to_have_count(0)
+
+
+def test_a_model_of_another_darkroom_has_the_controls_that_it_follows_and_is_asked_as_they_say(
+    page: Page, server: Server
+) -> None:
+    told = offering("acme/tiny", darkroom=True)
+    with provider_server() as neighbour:
+        neighbour.answers(lambda asked: images(picture()) if asked.path in DRAWING else told(asked))
+        begin_upstairs(page, server, neighbour)
+        for label in ("Inference steps", "Guidance scale", "Seed", "Negative prompt"):
+            expect(page.get_by_label(label, exact=True)).to_be_visible()
+        for key in ("chain", "follow-drop", "enlarge"):
+            expect(page.locator(f".st-key-{key}")).to_have_count(0)
+        page.get_by_text("Advanced", exact=True).click()
+        pick(page, "Scheduler", "Heun")
+        expect(page.get_by_text("Advanced · 1 changed")).to_be_visible()
+        page.get_by_test_id("stSlider").filter(has_text="Inference steps").get_by_role("slider").press("ArrowRight")
+        page.get_by_label("Seed", exact=True).fill("7")
+        page.get_by_label("Seed", exact=True).blur()
+        settled(page)
+        assert grave_violations(page) == []
+        generate(page, "a boat upstairs")
+        expect(shown(page, "a boat upstairs")).to_be_visible()
+        wish = {"num_inference_steps": 10, "guidance_scale": 3.5, "scheduler": "Heun", "seed": 7}
+        assert wish.items() <= neighbour.asked[-1].json.items()
+        settled(page)
+        button(page, "Work from this").click()
+        button(page, "Change it").click()
+        for label in ("Strength", "Fit"):
+            expect(page.get_by_label(label, exact=True)).to_be_visible()
 
 
 def test_a_comparison_has_hosted_models_beside_those_that_run_here(

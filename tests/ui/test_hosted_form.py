@@ -9,10 +9,12 @@ import pytest
 
 from pipeline.errors import InvalidRequest
 from pipeline.gallery.restore import Restored
+from pipeline.hosted import servers
 from pipeline.inputs import InputId
-from pipeline.models.hosted import HostedModel
+from pipeline.models.hosted import HostedModel, Provider
 from pipeline.models.hosted_size import HostedSize
 from pipeline.models.registry import Registry
+from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.recipe import HostedUse, Recipe
 from pipeline.request import GenerationRequest
 from pipeline.studio import Studio
@@ -42,6 +44,19 @@ NAMED = FREE.model_copy(
         )
     }
 )
+FAR = FREE.model_copy(
+    update={
+        "darkroom": True,
+        "seed": True,
+        "negative_prompt": True,
+        "options": {},
+        "steps": StepRange(default=9, min=2, max=20),
+        "guidance": GuidanceRange(default=3.5, min=1, max=10),
+        "schedulers": ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"),
+    }
+)
+"""A model of another Darkroom."""
+HEUN = FAR.schedulers[1]
 PICTURE: InputId = f"{'a' * 64}-640x480"
 MASK: InputId = f"{'b' * 64}-640x480"
 
@@ -55,7 +70,7 @@ def studio(make_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -
     studio.close()
 
 
-@pytest.mark.parametrize("model", OFFERED, ids=lambda model: model.id)
+@pytest.mark.parametrize("model", [*OFFERED, FAR], ids=lambda model: model.id)
 def test_the_blank_form_of_every_hosted_model_is_a_request_that_it_takes_without_complaint(model: HostedModel) -> None:
     request = hosted.to_request(hosted.blank(model) | {"prompt": "a boat"}, model)
     model.check(request)
@@ -94,6 +109,41 @@ def test_nothing_is_sent_that_another_model_left_in_the_form() -> None:
     assert FREE.ignored(request) == []
     FREE.check(request)
     assert request.image == PICTURE
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_inference_steps": 4, "guidance_scale": 1.0, "seed": 7, "negative_prompt": "fog", "scheduler": HEUN},
+        {"image": PICTURE, "strength": 0.3, "fit": "pad"},
+        {"image": PICTURE, "mask": MASK, "strength": 0.9, "mask_feather": 5},
+    ],
+)
+def test_the_form_of_a_model_of_another_darkroom_has_what_it_follows(fields: dict[str, Any]) -> None:
+    request = GenerationRequest(prompt="a boat", **fields)
+    again = hosted.to_request(hosted.filled(request, FAR), FAR)
+    assert {name: getattr(again, name) for name in fields} == fields
+    FAR.check(again)
+    assert FAR.ignored(again) == []
+
+
+def test_another_darkroom_is_asked_for_its_own_numbers_where_they_are_no_choice() -> None:
+    fixed = FAR.model_copy(update={"steps": StepRange(default=4, min=4, max=4), "guidance": None})
+    given = hosted.blank(fixed) | {"prompt": "a boat", "num_inference_steps": 9, "guidance_scale": 5.0}
+    request = hosted.to_request(given, fixed)
+    assert (request.num_inference_steps, request.guidance_scale, request.scheduler) == (4, None, None)
+
+
+def test_its_own_scheduler_is_no_change_of_the_form() -> None:
+    request = GenerationRequest(prompt="a boat", scheduler=FAR.schedulers[0])
+    assert hosted.filled(request, FAR)["scheduler"] == form.OWN
+
+
+def test_a_server_of_which_nothing_is_told_is_asked_for_nothing_beside_words_size_and_seed() -> None:
+    plain = FREE.model_copy(update={"seed": True, "options": {}})
+    left = form.blank(DEMO) | hosted.defaults(plain) | {"prompt": "a boat", "image": PICTURE, "scheduler": HEUN}
+    sent = hosted.to_request(left, plain).model_dump(exclude_defaults=True)
+    assert sent.keys() == {"prompt", "model", "width", "height", "image"}
 
 
 def test_a_seed_is_sent_to_a_provider_that_takes_one_only() -> None:
@@ -183,6 +233,8 @@ def test_a_hosted_picture_is_told_by_who_made_it_and_not_by_steps() -> None:
     assert hosted_recipe.told(recipe(), "num_inference_steps") is None
     assert hosted_recipe.told(recipe(), "seed") is None
     assert hosted_recipe.told(recipe(seeded=True), "seed") == 5
+    assert hosted_recipe.told(recipe(), "guidance_scale") is None
+    assert hosted_recipe.told(recipe(guided=True), "guidance_scale") == 0.0
 
 
 def test_settings_of_a_hosted_picture_come_back_into_the_form(studio: Studio) -> None:
@@ -208,6 +260,27 @@ def test_what_a_hosted_model_cannot_take_of_a_file_is_told(studio: Studio) -> No
     found = restored.into_form(studio, Restored(source="a1111", fields=fields, model_name="nobody"), FREE.id)
     assert found.form["prompt"] == "a boat"
     assert "num inference steps, guidance scale" in found.notes[-1]
+
+
+def test_settings_of_a_file_that_another_darkroom_follows_come_into_its_form(
+    make_settings: Callable[..., Any],
+) -> None:
+    settings = make_settings()
+    provider = Provider(id="far", name="Far", adapter="compatible", base_url="http://far.invalid/v1")
+    there = FAR.model_copy(update={"id": "far/one", "provider": "far"})
+    servers.keep(settings.hosted_file, servers.Server(provider, [there]))
+    fields = {"prompt": "a boat", "num_inference_steps": 7, "guidance_scale": 4.0, "scheduler": HEUN, "seed": 77}
+    gone = {"image": PICTURE, "strength": 0.4, "loras": ({"name": "fog", "weight": 1.0},)}
+    studio = Studio(settings)  # whose engine never starts
+    found = restored.into_form(studio, Restored(source="a1111", fields=fields | gone, model_name="far/one"), "tiny")
+    studio.close()
+    request = hosted.to_request(found.form, there)
+    assert {name: getattr(request, name) for name in fields} == fields
+    assert request.image is None
+    assert found.notes == (
+        f"{there.name} does not take these, which are left out: loras.",
+        "A picture that it was made from is not kept here.",
+    )
 
 
 def test_a_comparison_of_both_kinds_shares_the_sizes_that_all_can_make() -> None:

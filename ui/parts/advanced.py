@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.models import schedulers
 from pipeline.models.own import extras
@@ -12,7 +13,7 @@ from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import form
 from ui.fields import KEEP
-from ui.parts import problems, text
+from ui.parts import problems, sampling, text
 
 state = st.session_state
 
@@ -33,10 +34,9 @@ OFFLOAD = {
 
 
 def draw(studio: Studio, record: ModelRecord) -> None:
-    """The closed box at the end of the form; its label tells how much in it is not as it comes."""
-    changed = form.changed(state, record)
-    with st.expander("Advanced" + (f" · {changed} changed" if changed else ""), key="advanced"):
-        _scheduler(record)
+    """The closed box at the end of the form."""
+    with _box(form.changed(state, record)):
+        sampling.scheduler(schedulers.of(record))
         if record.nf4:
             _precision(record)
         if studio.engine.hardware.gpus:
@@ -45,23 +45,16 @@ def draw(studio: Studio, record: ModelRecord) -> None:
         _vae(studio, record)
 
 
-def _scheduler(record: ModelRecord) -> None:
-    """How noise is taken away from step to step; only where there is a choice."""
-    names = schedulers.of(record)
-    if len(names) < 2:
-        return
-    own = f"{schedulers.label(names[0])}, the model's own"
-    options = dict.fromkeys([form.OWN, *names[1:], state.scheduler])
-    advice = "How noise becomes a picture, step by step. Another one draws another picture from the same seed."
-    st.selectbox(
-        "Scheduler",
-        options,
-        key="scheduler",
-        format_func=lambda name: schedulers.label(name) if name else own,
-        help=advice,
-        **KEEP,
-    )
-    problems.under("scheduler")
+def scheduler_alone(names: Sequence[str]) -> None:
+    """The box of a model of another Darkroom, which leaves no more of this to choose; only where that is a choice."""
+    if len(names) > 1:
+        with _box(int(state.scheduler != form.OWN)):
+            sampling.scheduler(names)
+
+
+def _box(changed: int) -> DeltaGenerator:
+    """Closed at first; its label tells how much in it is not as it comes."""
+    return st.expander("Advanced" + (f" · {changed} changed" if changed else ""), key="advanced")
 
 
 def _precision(record: ModelRecord) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pipeline.events import SavedImage
@@ -26,6 +24,7 @@ from ui.parts import (
     model_card,
     problems,
     restore,
+    sampling,
     seed,
     size,
     source,
@@ -49,6 +48,7 @@ def draw(studio: Studio, client: str, picture: SavedImage | None) -> Model:
         if isinstance(record, HostedModel):
             hosted_controls.draw(record, picture)
             _count()
+            advanced.scheduler_alone(record.schedulers)
         else:
             _settings(studio, record, picture)
     return record
@@ -77,8 +77,8 @@ def button(studio: Studio, client: str, record: Model) -> None:
 def _settings(studio: Studio, record: ModelRecord, picture: SavedImage | None) -> None:
     """What a checkpoint leaves to choose."""
     _size(record, studio.settings.max_pixels)
-    _steps(record)
-    _guidance(record)
+    sampling.steps(record)
+    sampling.guidance(record)
     seed.draw(picture)
     seed.variation()
     _count()
@@ -148,54 +148,7 @@ def _size(record: ModelRecord, max_pixels: int) -> None:
     size.draw(sizes, record.size, turned, free=not record.size.shapes)
 
 
-def _steps(record: ModelRecord) -> None:
-    steps = record.steps
-    if not form.takes_steps(record):
-        _fixed("Inference steps", str(steps.default))
-        return
-    marks = [("quick draft", 20, 20), ("standard", 30, 40), ("high quality", 50, 50)]
-    st.slider(
-        "Inference steps",
-        min(steps.min, state.num_inference_steps),
-        max(steps.max, state.num_inference_steps),
-        key="num_inference_steps",
-        help="More steps take longer and show more detail." + _advice(marks, steps.min, steps.max),
-        **KEEP,
-    )
-    problems.under("num_inference_steps")
-
-
-def _guidance(record: ModelRecord) -> None:
-    guidance = record.guidance
-    if not form.takes_guidance(record):
-        return
-    marks = [("abstract", 3.0, 4.0), ("general", 4.5, 7.0), ("precise", 7.0, 8.0)]
-    st.slider(
-        "Guidance scale",
-        float(min(guidance.min, state.guidance_scale)),
-        float(max(guidance.max, state.guidance_scale)),
-        step=0.1,
-        format="%.1f",
-        key="guidance_scale",
-        help="How closely the picture follows the prompt." + _advice(marks, guidance.min, guidance.max),
-        **KEEP,
-    )
-    problems.under("guidance_scale")
-
-
-def _advice(marks: list[tuple[str, Any, Any]], least: float, most: float) -> str:
-    """The recommended settings that lie within the model's range, as a sentence."""
-    fitting = [(name, max(low, least), min(high, most)) for name, low, high in marks if low <= most and high >= least]
-    told = [f"{name} {low:g}" if low == high else f"{name} {low:g}–{high:g}" for name, low, high in fitting]
-    return f" {', '.join(told).capitalize()}." if told else ""
-
-
 def _count() -> None:
     options = list(range(1, form.MAX_IMAGES + 1))
     st.segmented_control("Number of images", options, key="num_images", required=True, width="stretch", **KEEP)
     problems.under("num_images")
-
-
-def _fixed(name: str, value: str) -> None:
-    """A setting of which the model leaves no choice."""
-    st.html(f'<p class="fixed"><span>{name}</span><span>{value}</span></p>')

@@ -1,4 +1,5 @@
-"""The fields of a hosted model: its sizes, its own options, and a seed if its provider takes one; nothing else."""
+"""The fields of a hosted model: its sizes, its own options, and a seed if its provider takes one; nothing else, but for
+one of another Darkroom, which has those of a model that runs here."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pipeline.events import SavedImage
 from pipeline.models.hosted import HostedModel, Option
 from ui import hosted
 from ui.fields import KEEP
-from ui.parts import problems, seed, size
+from ui.parts import problems, sampling, seed, size
 
 state = st.session_state
 
@@ -20,8 +21,11 @@ def draw(model: HostedModel, picture: SavedImage | None) -> None:
         for name, option in model.options.items():
             _option(name, option)
     problems.under("options")
+    sampling.steps(model)
+    sampling.guidance(model)
     if model.seed:
-        seed.draw(picture if picture and picture.recipe.model == model.id else None, seed.SENT)
+        shown = picture if picture and picture.recipe.model == model.id else None
+        seed.draw(shown, seed.SAME if model.darkroom else seed.SENT)
         problems.under("seed")
 
 

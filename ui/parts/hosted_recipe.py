@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.models import schedulers
 from pipeline.recipe import HostedUse, Recipe
 
 UNKNOWN = ("quantization", "offload", "dtype", "device")
@@ -26,7 +27,8 @@ def rows(recipe: Recipe, used: HostedUse) -> list[tuple[str, str]]:
         ("Made by", f"{used.provider}, at {used.host}"),
         ("Its name there", used.model),
         ("Steps", str(recipe.num_inference_steps or "")),
-        ("Guidance", f"{recipe.guidance_scale:g}" if recipe.guidance_scale else ""),
+        ("Guidance", f"{recipe.guidance_scale:g}" if recipe.guidance_scale or used.guided else ""),
+        ("Scheduler", schedulers.label(recipe.scheduler) if recipe.scheduler else ""),
         ("Size", f"{recipe.width} × {recipe.height}"),
         ("Size asked for", f"{asked[0]} × {asked[1]}" if asked else ""),
         *((_name(name), value) for name, value in recipe.options.items()),
@@ -43,6 +45,8 @@ def told(recipe: Recipe, field: str) -> object:
     used = recipe.hosted
     if used is None:
         return getattr(recipe, field)
+    if field == "guidance_scale" and used.guided:
+        return recipe.guidance_scale
     unknown = field in UNKNOWN or (field == "seed" and not used.seeded)
     return None if unknown else getattr(recipe, field) or None  # 0 steps are steps that nobody counted
 

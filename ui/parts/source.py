@@ -95,7 +95,7 @@ def _ways(offered: list[str]) -> None:
 
 
 def _change(_: Studio, record: Model) -> None:
-    if isinstance(record, HostedModel):  # which is told by words alone what is to change
+    if isinstance(record, HostedModel) and not record.darkroom:  # which is told by words alone what is to change
         return
     _strength("How much of it is drawn anew: 0.2 changes details, 0.8 keeps little more than the layout.")
     st.selectbox("Fit", FITS, key="fit", format_func=FITS.__getitem__, help="How it comes to the size below.", **KEEP)
@@ -104,11 +104,12 @@ def _change(_: Studio, record: Model) -> None:
 def _repaint(studio: Studio, record: Model) -> None:
     mask_editor.opener(studio)
     problems.under("mask")
-    if isinstance(record, HostedModel):
+    if isinstance(record, HostedModel) and not record.darkroom:
         return
     _strength("How much of the part is drawn anew: 1 is all of it, less keeps its colours and shapes.")
-    areas = "The part alone is drawn as large as the model can and put back: finer, and all else stays as it is."
-    st.selectbox("Draw", AREAS, key="mask_area", format_func=AREAS.__getitem__, help=areas, **KEEP)
+    if not isinstance(record, HostedModel):
+        areas = "The part alone is drawn as large as the model can and put back: finer, and all else stays as it is."
+        st.selectbox("Draw", AREAS, key="mask_area", format_func=AREAS.__getitem__, help=areas, **KEEP)
     feather = "Pixels inside the edge over which the new part goes over into the old one."
     st.slider("Soft edge", 0, min(64, MAX_FEATHER), key="mask_feather", help=feather, **KEEP)
 

@@ -24,7 +24,10 @@ def make(call: Call, watch: Watch) -> list[Arrival]:
     """As `Adapter.make`. A Darkroom shows how a single picture develops."""
     with client(call, PATIENCE) as opened:
         opened.organization = opened.project = None  # the environment names OpenAI's, which nobody else is told
-        return patiently(watch, partial(_ordered, opened, call, watch))
+        found = patiently(watch, partial(_ordered, opened, call, watch))
+    for warning in dict.fromkeys(warning for one in found for warning in one.warnings):
+        watch.warn(f"{call.provider.name}: {warning}")
+    return found
 
 
 def _ordered(opened: openai.OpenAI, call: Call, watch: Watch) -> list[Arrival]:
@@ -47,7 +50,8 @@ def _beside(call: Call) -> dict[str, Any]:
     if model.negative_prompt and request.negative_prompt:
         given["negative_prompt"] = request.negative_prompt
     if model.darkroom:
-        names = ("num_inference_steps", "guidance_scale", "strength", *(["fit"] if request.image else []))
+        names = ["num_inference_steps", "guidance_scale", "scheduler", "strength"]
+        names += [*(["fit"] if request.image else []), *(["mask_feather"] if request.mask else [])]
         given |= {name: value for name in names if (value := getattr(request, name)) is not None}
     return given
 

@@ -87,7 +87,14 @@ def _arrival(answer: Any, data: bytes, request_id: str, item: Any = None) -> Arr
         request_id=request_id,
         revised_prompt=revised if isinstance(revised, str) else "",
         usage=counted(getattr(answer, "usage", None)),
+        warnings=_warnings(answer),
     )
+
+
+def _warnings(answer: Any) -> tuple[str, ...]:
+    """What a Darkroom says that is not as it was asked for."""
+    told = getattr(answer, "warnings", None)
+    return tuple(one for one in told if isinstance(one, str)) if isinstance(told, list) else ()
 
 
 def decoded(carrier: Any) -> bytes:

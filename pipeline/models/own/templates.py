@@ -17,7 +17,8 @@ from pipeline.models.architectures import ARCHITECTURES
 from pipeline.models.files.selection import INDEX
 from pipeline.models.header import read_header
 from pipeline.models.own.identify import FileKind, an, identify, lacking
-from pipeline.models.registry import Licence, ModelRecord, StepRange
+from pipeline.models.registry import Licence, ModelRecord
+from pipeline.models.sampling import StepRange
 
 ENDING = ".safetensors"
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")

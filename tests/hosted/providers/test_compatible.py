@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import InvalidRequest, ModelRetired, ProviderFailed
-from pipeline.events import Preview
-from pipeline.hosted import servers
+from pipeline.events import Preview, Warned
+from pipeline.hosted import offers, servers
 from pipeline.hosted.call import Call
 from pipeline.hosted.providers import compatible as adapter
 from pipeline.models.hosted import HostedModel, Provider
@@ -33,8 +33,8 @@ def call(server: ProviderServer, key: str = "", changes: dict[str, Any] | None =
         provider="here",
         source="acme/some",
         summary="One.",
-        tasks=servers.TASKS,
-        size=servers.ANY_SIZE,
+        tasks=offers.TASKS,
+        size=offers.ANY_SIZE,
         prompt_characters=4000,
         seed=True,
     ).model_copy(update=changes or {})
@@ -69,9 +69,15 @@ def test_the_seed_goes_along_and_nothing_that_was_not_asked_for(provider: Provid
 def test_a_darkroom_is_told_what_it_takes_beside(provider: ProviderServer, told: Told) -> None:
     provider.answers(images(inline(picture())))
     takes = {"darkroom": True, "negative_prompt": True}
-    given = {"negative_prompt": "fog", "num_inference_steps": 9, "guidance_scale": 0.0}
+    given = {"negative_prompt": "fog", "num_inference_steps": 9, "guidance_scale": 0.0, "scheduler": "Heun"}
     adapter.make(call(provider, changes=takes, **given), told.watch)
     assert given.items() <= provider.asked[0].json.items()
+
+
+def test_what_a_darkroom_warns_of_is_told_here(provider: ProviderServer, told: Told) -> None:
+    provider.answers(Answer({"created": 1, "data": [inline(picture())], "warnings": ["Fog is ignored.", 7]}))
+    adapter.make(call(provider, changes={"darkroom": True}), told.watch)
+    assert [event.message for event in told.events if isinstance(event, Warned)] == ["Here: Fog is ignored."]
 
 
 def test_a_picture_that_is_given_by_its_address_is_fetched(provider: ProviderServer, told: Told) -> None:
@@ -128,6 +134,7 @@ def here(hosted_studio: HostedStudio, darkroom: str) -> HostedStudio:
 
 def test_the_same_seed_makes_the_same_picture_there_as_directly(here: HostedStudio, shared_studio: Studio) -> None:
     wish: dict[str, Any] = {"seed": 7, "num_inference_steps": 2, "guidance_scale": 2.0, "negative_prompt": "fog"}
+    wish["scheduler"] = "FlowMatchHeunDiscreteScheduler"
     own = shared_studio.generate("a mill", model="tiny", num_images=2, **wish)
     sent = here.generate("a mill", model="other/tiny", num_images=2, **wish)
     assert [one.recipe.sha256 for one in sent] == [one.recipe.sha256 for one in own]
@@ -136,6 +143,7 @@ def test_the_same_seed_makes_the_same_picture_there_as_directly(here: HostedStud
 
     recipe = sent[0].recipe
     assert (recipe.num_inference_steps, recipe.guidance_scale, recipe.hosted and recipe.hosted.seeded) == (2, 2.0, True)
+    assert recipe.scheduler == wish["scheduler"]
     [again] = here.submit(recipe.to_request()).result()
     assert again.recipe.sha256 == recipe.sha256
 
@@ -145,9 +153,35 @@ def test_a_picture_and_its_mask_mean_the_same_there(here: HostedStudio, shared_s
     mask = Image.new("L", (64, 64), 0)
     mask.paste(255, (0, 0, 32, 64))
     wish: dict[str, Any] = {"seed": 7, "num_inference_steps": 2, "image": image, "mask": mask, "strength": 1.0}
-    [own] = shared_studio.generate("a mill", model="tiny", **wish)
-    [sent] = here.generate("a mill", model="other/tiny", **wish)
+    hard, soft = ({**wish, "mask_feather": feather} for feather in (0, 6))
+    [own] = shared_studio.generate("a mill", model="tiny", **soft)
+    [sent] = here.generate("a mill", model="other/tiny", **soft)
     assert sent.recipe.sha256 == own.recipe.sha256
+    assert sent.recipe.to_request().mask_feather == 6
+    [other] = here.generate("a mill", model="other/tiny", **hard)
+    assert other.recipe.sha256 != sent.recipe.sha256
+
+
+def test_guidance_that_is_off_is_off_again_when_the_picture_is_made_again(here: HostedStudio) -> None:
+    [off] = here.generate("a mill", model="other/tiny", seed=7, num_inference_steps=2, guidance_scale=0.0)
+    assert off.recipe.to_request().guidance_scale == 0.0
+    [open_] = here.generate("a mill", model="other/tiny", seed=7, num_inference_steps=2)
+    assert open_.recipe.to_request().guidance_scale is None
+
+
+def test_what_the_other_darkroom_ignores_is_told_once_for_all_pictures(here: HostedStudio) -> None:
+    wish = parse_request(
+        prompt="a mill",
+        model="other/tiny",
+        negative_prompt="fog",
+        guidance_scale=1.0,
+        num_inference_steps=1,
+        num_images=2,
+    )
+    job = here.submit(wish)
+    assert len(job.result()) == 2
+    told = [warning for warning in job.state.warnings if "negative prompt" in warning]
+    assert told == ["Other: A negative prompt needs guidance above 1; at 1 it is ignored."]
 
 
 def test_a_picture_that_develops_there_is_shown_here(here: HostedStudio, told: Told) -> None:
