@@ -25,7 +25,7 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
     "/gallery": (*_EVERYWHERE, "MenuButton", "ButtonGroup", "Pagination"),
     "/compare": (*_EVERYWHERE, "TextArea", "Selectbox", "Multiselect", "NumberInput", "ButtonGroup"),
     "/models": (*_EVERYWHERE, "ButtonGroup", "PageLink"),
-    "/system": (*_EVERYWHERE, "Selectbox"),
+    "/system": (*_EVERYWHERE, "Selectbox", "Spinner"),
 }
 """Address of a page → Streamlit's names of what it begins with."""
 
