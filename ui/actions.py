@@ -326,6 +326,11 @@ def fetch(studio: Studio, model: str) -> None:
     _try(lambda: studio.models.fetch(model))
 
 
+def check(studio: Studio, model: str) -> None:
+    """Begin to check a model."""
+    _try(lambda: studio.models.start_check(model))
+
+
 def remove_files(studio: Studio, model: str) -> None:
     """Delete what was downloaded of a model."""
     _try(lambda: studio.models.remove_files(model))

@@ -308,3 +308,16 @@ def test_the_page_of_models_is_accessible(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     settled(page)
     assert grave_violations(page) == []
+
+
+def test_a_model_that_was_forgotten_elsewhere_cannot_be_checked_and_the_page_says_so(
+    page: Page, server: Server, hub: HubServer, tiny_checkpoint: Path
+) -> None:
+    hub.add("acme/gone", tiny_checkpoint)
+    page.request.post(f"{server.url}/api/v1/models", data={"source": "acme/gone"})
+    open_models(page)
+    page.request.delete(f"{server.url}/api/v1/models/acme/gone")
+    card(page, "gone").get_by_role("button", name="Check").click()
+    expect(page.get_by_role("alert")).to_contain_text("acme/gone")
+    expect(card(page, "gone")).to_have_count(0)
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pipeline.models.checker import CheckState
 from pipeline.studio import Studio
+from ui import actions
 from ui.parts import text
 
 _SECONDS = 1.0
@@ -26,13 +27,9 @@ def button(studio: Studio, model: str) -> None:
         type="tertiary",
         key=f"check-{model}",
         help="Reads its files, and tries everything that needs no weights. Nothing is downloaded.",
-        on_click=_start,
+        on_click=actions.check,
         args=(studio, model),
     )
-
-
-def _start(studio: Studio, model: str) -> None:
-    studio.models.start_check(model)
 
 
 def result(studio: Studio, model: str) -> None:
