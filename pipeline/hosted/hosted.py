@@ -81,20 +81,13 @@ class Hosted:
     def offers(self) -> list[tuple[HostedModel, ProviderState]]:
         """What is offered, usable or not, each with its provider as that stands now; nothing when it is off. A provider
         is looked at once for all its models."""
-        if not self.on:
-            return []
-        registry = self._models.registry
-        states = {provider.id: self.state(provider) for provider in registry.providers}
-        return [(model, states[model.provider]) for model in registry.hosted]
+        states = {state.provider.id: state for state in self.providers}
+        return [(model, states[model.provider]) for model in self.models]
 
     @property
     def usable_models(self) -> tuple[HostedModel, ...]:
         """What can be asked for now."""
-        return tuple(model for model, state in self.offers if state.ready and not model.is_retired())
-
-    def usable(self, model: HostedModel) -> bool:
-        """Whether a model can be asked for now."""
-        return self.state(self.provider(model)).ready and not model.is_retired()
+        return tuple(model for model, state in self.offers if state.makes(model))
 
     def check_ready(self, model: HostedModel) -> None:
         """Raise what speaks against asking for a model: `InvalidRequest` when hosted models are off, `ModelRetired`,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.errors import DarkroomError, DependencyMissing, InvalidRequest, OutputUnwritable
 from pipeline.gallery.files import write_atomically
 from pipeline.hosted import keys
-from pipeline.models.hosted import Provider
+from pipeline.models.hosted import HostedModel, Provider
 from pipeline.settings import Settings
 
 INSTALL = ".venv/bin/pip install -r requirements-hosted.txt"
@@ -38,6 +38,10 @@ class ProviderState(BaseModel):
     def ready(self) -> bool:
         """Whether it can be asked."""
         return not self.reason
+
+    def makes(self, model: HostedModel) -> bool:
+        """Whether one of its models can be asked for now."""
+        return self.ready and not model.is_retired()
 
 
 class Readiness:

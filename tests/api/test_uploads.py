@@ -145,7 +145,8 @@ def test_a_job_with_a_picture_that_is_not_here_is_not_queued(client: TestClient)
 
 def test_a_job_that_names_a_picture_otherwise_is_refused(client: TestClient) -> None:
     for name in ("/etc/passwd", "picture.png", f"{HEX}-8x8/..", "https://example.org/a.png"):
-        refused(client.post("/api/v1/jobs", json={"prompt": "a boat", "image": name}), 422, "image")
+        told = refused(client.post("/api/v1/jobs", json={"prompt": "a boat", "image": name}), 422, "image")
+        assert told["code"] == "invalid_request"
 
 
 def test_a_page_from_elsewhere_brings_nothing_along_and_the_token_is_asked_for(

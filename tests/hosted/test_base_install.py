@@ -21,7 +21,7 @@ import api.alone, ui.frame, pipeline.__main__
 from pipeline.studio import Studio
 studio = Studio()
 assert studio.hosted.models and studio.hosted.providers
-assert [studio.hosted.usable(model) for model in studio.hosted.models]
+assert [state.makes(model) for model, state in studio.hosted.offers]
 studio.close()
 print([name for name in {OPTIONAL} if name in sys.modules])
 """

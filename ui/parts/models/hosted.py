@@ -67,7 +67,7 @@ def _provider(studio: Studio, state: ProviderState, models: Sequence[HostedModel
         label = "1 model" if len(models) == 1 else f"{len(models)} models"
         with st.expander(label, type="compact", key=f"models-of-{known.id}", expanded=state.ready):
             for model in models:
-                _model(studio, model)
+                _model(model, usable=state.makes(model))
         servers.removal(studio, state)
 
 
@@ -92,11 +92,11 @@ def _figures(state: ProviderState) -> str:
     return f'<dl class="recipe">{rows}</dl>'
 
 
-def _model(studio: Studio, model: HostedModel) -> None:
+def _model(model: HostedModel, *, usable: bool) -> None:
     """One model: what it is, and the way to use it."""
     with st.container(key=f"model-{model.id}", gap="xsmall"):
         st.html(_about(model))
-        if studio.hosted.usable(model):
+        if usable:
             st.page_link(_CREATE, label="Use", icon=":material/photo_camera:", query_params={"model": model.id})
 
 
