@@ -65,8 +65,8 @@ def _keep_model(studio: Studio) -> None:
 
 
 def chosen(studio: Studio) -> Model:
-    """The model of the form, or the default when that was forgotten meanwhile."""
-    return labels.meant(state.model, hosted.offered(studio)) or studio.default.record
+    """The model of the form; the default while Create was not opened, or when that was forgotten meanwhile."""
+    return labels.meant(state.get("model", ""), hosted.offered(studio)) or studio.default.record
 
 
 def fill(studio: Studio, request: GenerationRequest) -> None:

@@ -43,6 +43,11 @@ class Server:
     outputs: Path
     process: subprocess.Popen[bytes]
 
+    @property
+    def log(self) -> str:
+        """What it has printed."""
+        return (self.outputs.parent / "server.log").read_text(encoding="utf-8")
+
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=PATIENCE_MS / 1000)
 
@@ -74,9 +79,10 @@ def cancel_all(server: Server) -> None:
 
 
 def stop(server: Server) -> None:
-    """End it as a service manager does; it must leave by itself."""
+    """End it as a service manager does; it must leave by itself, and no error of its own may have gone unnoticed."""
     server.process.terminate()
     assert server.process.wait(30) is not None
+    assert "Traceback" not in server.log, server.log
 
 
 @pytest.fixture(scope="session")
@@ -101,18 +107,12 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     """
     contexts, complaints = [], list[str]()
 
-    def watched(page: Page) -> Page:
-        page.on("console", lambda message: _is_complaint(message) and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: _is_outside(request.url) and complaints.append(f"asked for {request.url}"))
-        return page
-
     def open_it(context: object = None, path: str = "/") -> Page:
         if context is None:
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             context.set_default_timeout(PATIENCE_MS)
             contexts.append(context)
-        page = watched(context.new_page())
+        page = watched(context.new_page(), complaints)
         page.goto(server.url + path)
         settled(page)
         return page
@@ -121,12 +121,20 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     for context in contexts:
         context.close()
     cancel_all(server)
-    assert complaints == []
+    assert complaints == [], server.log
 
 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
     return open_page()
+
+
+def watched(page: Page, complaints: list[str]) -> Page:
+    """`page`; whatever its console calls an error, and any request to another host, is added to `complaints`."""
+    page.on("console", lambda message: _is_complaint(message) and complaints.append(_told(message)))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: _is_outside(request.url) and complaints.append(f"asked for {request.url}"))
+    return page
 
 
 def settled(page: Page) -> None:
@@ -144,6 +152,11 @@ def comes_true(page: Page, path: str, condition: str) -> None:
 def _is_complaint(message: ConsoleMessage) -> bool:
     """Errors, but for the requests that a test itself cut off."""
     return message.type == "error" and "net::ERR_FAILED" not in message.text
+
+
+def _told(message: ConsoleMessage) -> str:
+    """What the console says and about which address: that of a refused request stands in no text."""
+    return f"{message.text} ({message.location['url']})"
 
 
 def _is_outside(url: str) -> bool:

@@ -16,7 +16,7 @@ from tests.conftest import tiny_settings
 from tests.hosted.provider_server import Answer, Asked, ProviderServer, picture, provider_server
 from tests.hosted.test_servers import offering
 from tests.ui.axe import grave_violations
-from tests.ui.conftest import PATIENCE_MS, Server, settled, start, stop
+from tests.ui.conftest import PATIENCE_MS, Server, settled, start, stop, watched
 from tests.ui.test_create import button, generate, jobs, prompt, shown
 from tests.ui.test_models import choose, pick, picker
 
@@ -47,12 +47,10 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     """One page for all; whatever its console calls an error fails them."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(PATIENCE_MS)
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
+    complaints: list[str] = []
+    yield watched(context.new_page(), complaints)
     context.close()
-    assert complaints == []
+    assert complaints == [], server.log
 
 
 def images(*files: bytes, **how: Any) -> Answer:
@@ -354,6 +352,7 @@ def test_with_hosted_models_off_nothing_of_them_shows_and_their_pictures_stay(
         expect(page.get_by_role("option").filter(has_text="hosted")).to_have_count(0)
         go(page, alone, f"/gallery?image={image['id']}")
         expect(page.locator(".facts").first).to_contain_text("hosted by OpenAI")
+        expect(button(page, "Work from this")).to_be_visible()
         go(page, alone, "/models")
         expect(page.get_by_text("Hosted", exact=True)).to_have_count(0)
     finally:
