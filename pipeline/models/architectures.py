@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
+from pipeline.models.facts import Facts
 from pipeline.request import Precision
 
 _BLOCK, _SCALES = 64, 256
@@ -20,10 +21,8 @@ _TABLES = (16 + 256) * 4
 """Bytes of the two code tables that every NF4 matrix carries along."""
 
 
-class Architecture(BaseModel):
+class Architecture(Facts):
     """One component's class, configuration and size."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     library: Literal["diffusers", "transformers"]
     kind: str

@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import NonNegativeInt
 
 from pipeline.errors import InvalidRequest, ModelUnavailable, NotFound
 from pipeline.inputs import ControlUse, Task
 from pipeline.models.control_fit import CONFIG, Net, read_net
+from pipeline.models.facts import Facts
 from pipeline.models.files.hub import snapshot
 from pipeline.models.registry import ROOT, Licence, ModelRecord
 from pipeline.request import GenerationRequest
@@ -30,11 +31,7 @@ Map = Literal["canny", "depth", "pose"]
 _FIELD = "controls"
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ControlFamily(_Data):
+class ControlFamily(Facts):
     """How the models of a family are given nets."""
 
     net: str
@@ -54,7 +51,7 @@ class ControlFamily(_Data):
     """Whether a net can begin later than the first step, or end earlier than the last."""
 
 
-class ControlNetRecord(_Data):
+class ControlNetRecord(Facts):
     """One net."""
 
     id: str
@@ -92,7 +89,7 @@ class ControlNetRecord(_Data):
         return sum((net.folder / name).stat().st_size for name in net.files)
 
 
-class _Table(_Data):
+class _Table(Facts):
     families: dict[str, ControlFamily]
     net: tuple[ControlNetRecord, ...]
 

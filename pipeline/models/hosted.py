@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, StringConstraints, model_validator
+from pydantic import PositiveInt, StringConstraints, model_validator
 
 from pipeline.errors import InvalidRequest, ModelRetired
 from pipeline.inputs import Task, size_of
+from pipeline.models.facts import Facts
 from pipeline.models.hosted_size import HostedSize
 from pipeline.models.sampling import GuidanceRange, StepRange, check_scheduler
 from pipeline.request import GenerationRequest
@@ -24,11 +25,7 @@ SOON = 60
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Provider(_Data):
+class Provider(Facts):
     """Who makes pictures elsewhere, and what it takes to ask them."""
 
     id: ProviderId
@@ -48,7 +45,7 @@ class Provider(_Data):
     """Page that says what becomes of prompts and pictures."""
 
 
-class Option(_Data):
+class Option(Facts):
     """A setting of a hosted model that no other one has."""
 
     choices: tuple[str, ...]
@@ -62,7 +59,7 @@ class Option(_Data):
         return self
 
 
-class HostedModel(_Data):
+class HostedModel(Facts):
     """One model that a provider offers."""
 
     id: str

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     NonNegativeInt,
     PositiveInt,
     ValidationError,
@@ -24,6 +22,7 @@ from pydantic import (
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
 from pipeline.inputs import Task
 from pipeline.models.architectures import ARCHITECTURES
+from pipeline.models.facts import Facts
 from pipeline.models.hosted import HostedModel, Provider
 from pipeline.models.sampling import GuidanceRange, StepRange
 from pipeline.models.size import SizeRule
@@ -38,11 +37,7 @@ M = TypeVar("M", "ModelRecord", HostedModel)
 DType = Literal["float32", "float16", "bfloat16"]
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Licence(_Data):
+class Licence(Facts):
     """The terms of the weights; `gated` ones need an account that accepted them."""
 
     name: str
@@ -51,7 +46,7 @@ class Licence(_Data):
     commercial: str = "yes"
 
 
-class ModelRecord(_Data):
+class ModelRecord(Facts):
     """One checkpoint."""
 
     id: str

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 
 from pipeline.errors import InvalidRequest
+from pipeline.models.facts import Facts
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StepRange(_Data):
+class StepRange(Facts):
     """Denoising steps: the interface's range (the API takes more as well, not fewer), and the pipeline argument that it
     is passed as. Where two stages denoise it is the stage that decides what the picture shows."""
 
@@ -30,7 +27,7 @@ class StepRange(_Data):
             raise InvalidRequest(message, f"Choose {self.min} or more.", field="num_inference_steps")
 
 
-class GuidanceRange(_Data):
+class GuidanceRange(Facts):
     """Guidance: the interface's range, and the pipeline argument that it is passed as."""
 
     default: NonNegativeFloat

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
+from pipeline.models.facts import Facts
 from pipeline.models.files import hub
 from pipeline.models.files.selection import INDEX, components_in
 from pipeline.models.sampling import check_scheduler
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
 _CONFIG = Path("scheduler", "scheduler_config.json")
 
 
-class _Family(BaseModel):
+class _Family(Facts):
     """What the pipeline of a family can be given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     own: str
     """What its published checkpoints have."""
@@ -43,9 +40,7 @@ class _Family(BaseModel):
     """Those that only work while the checkpoint shifts its steps with the size of the picture."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Table(Facts):
     labels: dict[str, str]
     groups: dict[str, tuple[str, ...]]
     knows: dict[str, tuple[str, ...]]

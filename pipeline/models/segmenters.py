@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models.facts import Facts
 from pipeline.models.files.hub import snapshot
 from pipeline.models.registry import Licence
 
@@ -27,10 +28,8 @@ _KINDS: dict[str, Kind] = {"sam": "sam", "sam2": "sam2", "sam2_video": "sam2"}
 """What configurations call themselves → what looks at single pictures with those weights."""
 
 
-class SegmenterRecord(BaseModel):
+class SegmenterRecord(Facts):
     """One segmentation model of the hub."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     """Its repository, `owner/name`."""
@@ -61,7 +60,7 @@ class Segmenter:
     kind: Kind
 
 
-class _Table(BaseModel):
+class _Table(Facts):
     segmenter: tuple[SegmenterRecord, ...]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
+
+from pipeline.models.facts import Facts
 
 
-class SizeRule(BaseModel):
+class SizeRule(Facts):
     """Sizes in pixels: what the model was trained at, and what it can take."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     native: tuple[PositiveInt, PositiveInt]
     multiple: PositiveInt
