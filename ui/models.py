@@ -22,12 +22,27 @@ studio.models.refresh()  # files may have been put into the weights folder meanw
 st.html(Path(__file__).parent / "assets" / "models.css")
 st.title("Models")
 
-search, choice, ways = st.columns([4, 4, 4], vertical_alignment="bottom")
+search, choice, ways = st.columns([4, 4, 4], vertical_alignment="center")
 with search:
-    words = st.text_input("Search", key="models-search", placeholder="Name, family, licence …", **KEEP)
+    words = st.text_input(
+        "Search",
+        key="models-search",
+        placeholder="Name, family, licence …",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        **KEEP,
+    )
 with choice:
     choices = [*entry.CHOICES, *([entry.HOSTED] if studio.hosted.on else [])]
-    chosen = st.segmented_control("Show", choices, default=entry.ALL, key="models-shown", required=True, **KEEP)
+    chosen = st.segmented_control(
+        "Show",
+        choices,
+        default=entry.ALL,
+        key="models-shown",
+        required=True,
+        label_visibility="collapsed",
+        **KEEP,
+    )
 with ways, st.container(horizontal=True):
     token.help_popover(studio)
     adding.popover(studio)

@@ -19,7 +19,7 @@ from tests.browser import launched
 from tests.conftest import free_port, tiny_settings, variables
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 """The longest that anything on the page may take, on a slow and busy machine."""
 
 QUIET_MS = 200
@@ -27,8 +27,9 @@ QUIET_MS = 200
 
 _AT_REST = """quiet => {
     const runs = document.querySelector("[data-testid=stApp]").dataset.testScriptState !== "notRunning";
+    const waits = document.querySelector("[data-testid=stSkeleton]") !== null;
     const now = performance.now();
-    if (runs || window.restingSince === undefined) window.restingSince = now;
+    if (runs || waits || window.restingSince === undefined) window.restingSince = now;
     return now - window.restingSince >= quiet;
 }"""
 
@@ -138,7 +139,8 @@ def watched(page: Page, complaints: list[str]) -> Page:
 
 
 def settled(page: Page) -> None:
-    """Wait until Streamlit has drawn the page: a click is on its way for a moment before the page says that it runs."""
+    """Wait until Streamlit has drawn the page, and fetched the code of all that is on it: a click is on its way for a
+    moment before the page says that it runs."""
     page.wait_for_selector("[data-testid=stMain] [data-testid=stElementContainer]", state="attached")
     page.evaluate("window.restingSince = undefined")
     page.wait_for_function(_AT_REST, arg=QUIET_MS)

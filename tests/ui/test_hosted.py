@@ -67,9 +67,11 @@ def go(page: Page, server: Server, path: str) -> None:
 def begin(page: Page, server: Server) -> None:
     """Open Create with the hosted model, to which somebody agrees."""
     go(page, server, CREATE)
-    if (agree := button(page, "Agree to send them to OpenAI")).count():
+    agree, ready = button(page, "Agree to send them to OpenAI"), button(page, "Generate image", disabled=False)
+    expect(agree.or_(ready)).to_be_visible()
+    if agree.is_visible():
         agree.click()
-    expect(button(page, "Generate image")).to_be_enabled()
+    expect(ready).to_be_visible()
     settled(page)
 
 
