@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
@@ -90,7 +91,7 @@ class Studio:
         self.chains = Chains(self.settings.data_folder / "chains")
         self.comparisons = Comparisons(self.settings.data_folder / "comparisons", self)
         self.reruns = Reruns(self)
-        self._started = False
+        self._started, self._starting = False, threading.RLock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,7 +102,9 @@ class Studio:
 
     def start(self) -> None:
         """Start the workers; returns at once. Submitting does it too."""
-        if not self._started:
+        with self._starting:  # a second caller waits: its job must not be there yet when interrupted ones are queued
+            if self._started:
+                return
             self._started = True
             self._dispatcher.start(recover=self._claim is not None or not is_held(self.settings))
             if self._claim is not None:

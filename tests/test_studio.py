@@ -25,6 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.events import Cancelled, Event, Finished, Loading, Preview, Queued, Saved, Step
 from pipeline.gallery.metadata import read_recipe
+from pipeline.jobs.dispatcher import Dispatcher
 from pipeline.jobs.job import Job
 from pipeline.jobs.log import LogLine
 from pipeline.models.hardware import Device, Hardware, cpu
@@ -496,4 +497,32 @@ def test_a_studio_that_is_not_started_is_off_and_wakes_at_the_first_job(make_set
     assert studio.engine.status == "ready"
     assert studio.engine.model == "tiny"
     assert "torch" in studio.engine.versions
+    studio.close()
+
+
+def test_whoever_comes_while_a_studio_starts_waits_for_that(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is half done in the store is queued again at the start: a job that was begun meanwhile would run twice."""
+    begun, go_on = threading.Event(), threading.Event()
+    start = Dispatcher.start
+
+    def slow(dispatcher: Dispatcher, recover: bool) -> None:
+        begun.set()
+        go_on.wait()
+        start(dispatcher, recover)
+
+    monkeypatch.setattr(Dispatcher, "start", slow)
+    studio = Studio(make_settings())
+    callers = [threading.Thread(target=studio.submit, args=(SHORT,)) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    assert begun.wait(60)
+    for caller in callers:
+        caller.join(0.5)
+    assert studio.jobs() == []
+    go_on.set()
+    for caller in callers:
+        caller.join()
+    assert len(studio.jobs()) == 2
     studio.close()
