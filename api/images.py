@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import PurePath
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import A_FILE, KEPT, StudioDep, in_pieces, in_thread, is_held, sends
@@ -133,7 +135,7 @@ async def restore(image_id: str, studio: StudioDep) -> SavedImage:
 
 @router.head("/{image_id}/file", include_in_schema=False)
 @router.get(
-    "/{image_id}/file", response_class=FileResponse, responses=sends("image/png", "image/jpeg", "image/webp") | KEPT
+    "/{image_id}/file", response_class=Response, responses=sends("image/png", "image/jpeg", "image/webp") | KEPT
 )
 async def file(
     image_id: str,
@@ -149,12 +151,8 @@ async def file(
     headers = _headers(f"{version}-{kind}" if quality is None else f"{version}-{kind}-{quality}")
     if is_held(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
-    disposition = "attachment" if download else "inline"
-    if kind == "png" and image.path is not None:
-        name = image.path.name
-        return FileResponse(image.path, 200, headers, "image/png", filename=name, content_disposition_type=disposition)
-    stem = image.path.stem if image.path else image.id
-    headers["Content-Disposition"] = f'{disposition}; filename="{stem}.{ENDINGS[kind]}"'
+    name = PurePath(image.path or image.id).with_suffix(f".{ENDINGS[kind]}").name
+    headers["Content-Disposition"] = _disposition("attachment" if download else "inline", name)
     png = await in_thread(studio.gallery.png, image_id)
     data = png if kind == "png" else await in_thread(formats.export, png, kind, quality)
     return Response(data, 200, headers, f"image/{kind}")
@@ -213,3 +211,10 @@ def _with_version(studio: Studio, image_id: str) -> tuple[SavedImage, str]:
 
 def _headers(version: str) -> dict[str, str]:
     return {"ETag": f'"{version}"', "Cache-Control": CACHING, "X-Content-Type-Options": "nosniff"}
+
+
+def _disposition(how: str, name: str) -> str:
+    """What a browser does with a file and what it calls it, by RFC 6266: a header holds no letters but those of ASCII,
+    and a person may name a picture in any."""
+    quoted = quote(name)
+    return f'{how}; filename="{name}"' if quoted == name else f"{how}; filename*=utf-8''{quoted}"

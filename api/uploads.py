@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from api.access import A_FILE, StudioDep, in_thread, sends
@@ -82,14 +81,15 @@ async def select(upload_id: str, selection: Selection, studio: StudioDep) -> Upl
 
 
 @router.head("/{upload_id}", include_in_schema=False)
-@router.get("/{upload_id}", response_class=FileResponse, responses=sends("image/png"))
+@router.get("/{upload_id}", response_class=Response, responses=sends("image/png"))
 async def file(upload_id: str, studio: StudioDep) -> Response:
     """Get the picture as it was taken, a PNG."""
     path = await in_thread(studio.inputs.path, upload_id)
-    if not await in_thread(path.is_file):
-        raise NotFound("That picture is not kept any more.", "Bring it along once more.")
-    headers = {"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
-    return FileResponse(path, 200, headers, "image/png", content_disposition_type="inline")
+    try:
+        png = await in_thread(path.read_bytes)
+    except OSError:
+        raise NotFound("That picture is not kept any more.", "Bring it along once more.") from None
+    return Response(png, 200, {"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}, "image/png")
 
 
 def _take(studio: Studio, source: Source, wanted: Wanted) -> Taken:

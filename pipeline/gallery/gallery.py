@@ -80,11 +80,10 @@ class Gallery:
 
     def png(self, image_id: str) -> bytes:
         """The PNG with its recipe inside, from disk or from memory; raises `NotFound`."""
-        if entry := self._in_memory(image_id):
-            return entry[1]
-        path = self.find(image_id).path
+        with suppress(OSError):  # it may be moved between being found and being read, and is looked for once more
+            return self._png(image_id)
         try:
-            return path.read_bytes() if path else b""
+            return self._png(image_id)
         except OSError as error:
             raise NotFound(f"The file of image {image_id} cannot be read: {reason(error)}.") from None
 
@@ -222,6 +221,12 @@ class Gallery:
 
     def _in_memory(self, image_id: str) -> tuple[SavedImage, bytes] | None:
         return self._kept.get(image_id) or self._kept_deleted.get(image_id)
+
+    def _png(self, image_id: str) -> bytes:
+        if entry := self._in_memory(image_id):
+            return entry[1]
+        path = self.find(image_id).path
+        return path.read_bytes() if path else b""
 
     def _with_pixels(self, input_id: str | None) -> SavedImage | None:
         if input_id is None:

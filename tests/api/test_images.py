@@ -185,6 +185,16 @@ def test_a_download_is_named_after_the_file(client: TestClient, image: SavedImag
     assert client.get(f"/api/v1/images/{image.id}/file").headers["Content-Disposition"].startswith("inline")
 
 
+@pytest.mark.parametrize(("kind", "ending"), [("png", "png"), ("jpeg", "jpg"), ("webp", "webp")])
+def test_a_picture_can_have_any_name(client: TestClient, image: SavedImage, kind: str, ending: str) -> None:
+    assert image.path is not None
+    image.path.rename(image.path.with_name('Zürich, "夜".png'))
+    answer = client.get(f"/api/v1/images/{image.id}/file?format={kind}&download=1")
+    assert answer.status_code == 200
+    encoded = f"Z%C3%BCrich%2C%20%22%E5%A4%9C%22.{ending}"
+    assert answer.headers["Content-Disposition"] == f"attachment; filename*=utf-8''{encoded}"
+
+
 @pytest.mark.parametrize(("kind", "ending", "decoder"), [("jpeg", "jpg", "JPEG"), ("webp", "webp", "WEBP")])
 def test_a_copy_in_another_format_has_the_recipe_and_a_name(
     client: TestClient, image: SavedImage, kind: str, ending: str, decoder: str

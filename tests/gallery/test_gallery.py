@@ -66,6 +66,20 @@ def test_ids_are_never_the_same_even_for_the_same_picture(gallery):
     assert gallery.save(make_picture(), "job-1").id != gallery.save(make_picture(), "job-1").id
 
 
+def test_a_picture_that_is_moved_while_it_is_asked_for_is_read_where_it_went(gallery, monkeypatch):
+    image = gallery.save(make_picture(), "job-1")
+    png, find = image.path.read_bytes(), gallery.find
+
+    def find_and_lose(image_id):
+        monkeypatch.setattr(gallery, "find", find)
+        found = find(image_id)
+        gallery.delete([image_id])
+        return found
+
+    monkeypatch.setattr(gallery, "find", find_and_lose)
+    assert gallery.png(image.id) == png
+
+
 @pytest.mark.parametrize("image_id", ["nothing", "../../etc/passwd", "' OR 1=1 --", ""])
 def test_an_unknown_id_is_not_found(gallery, image_id):
     for ask in (
