@@ -51,9 +51,9 @@ def draw(gallery: Gallery, here: Place) -> None:
     ways = WAYS if len(images) == 2 and _same_size(images) else WAYS[:1]
     way = WAYS[0]
     if len(ways) > 1:
-        way = st.segmented_control(
-            "View", ways, default=way, required=True, key="gallery-way", label_visibility="collapsed"
-        )
+        # In the session and not as the control's default: a picture that was made again is compared by the slider.
+        st.session_state.setdefault("gallery-way", way)
+        way = st.segmented_control("View", ways, required=True, key="gallery-way", label_visibility="collapsed") or way
     if way == WAYS[0]:
         panes.draw(images)
     else:
