@@ -67,7 +67,8 @@ def go(page: Page, server: Server, path: str) -> None:
 def begin(page: Page, server: Server) -> None:
     """Open Create with the hosted model, to which somebody agrees."""
     go(page, server, CREATE)
-    agree, ready = button(page, "Agree to send them to OpenAI"), button(page, "Generate image", disabled=False)
+    agree = button(page, "Agree to send them to OpenAI")
+    ready = page.get_by_role("button", name="Generate image", disabled=False)
     expect(agree.or_(ready)).to_be_visible()
     if agree.is_visible():
         agree.click()

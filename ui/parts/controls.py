@@ -22,6 +22,7 @@ from ui.parts import (
     hosted_controls,
     ideas,
     model_card,
+    one_of,
     problems,
     restore,
     sampling,
@@ -149,6 +150,5 @@ def _size(record: ModelRecord, max_pixels: int) -> None:
 
 
 def _count() -> None:
-    options = list(range(1, form.MAX_IMAGES + 1))
-    st.segmented_control("Number of images", options, key="num_images", required=True, width="stretch", **KEEP)
+    one_of.draw("Number of images", {count: str(count) for count in range(1, form.MAX_IMAGES + 1)}, "num_images")
     problems.under("num_images")

@@ -9,7 +9,7 @@ from pipeline.models.registry import ModelRecord
 from pipeline.studio import Studio
 from ui import either
 from ui.fields import KEEP
-from ui.parts import problems, text
+from ui.parts import one_of, problems, text
 
 state = st.session_state
 FACTORS = {1: "No", 2: "× 2", 4: "× 4"}
@@ -17,15 +17,8 @@ FACTORS = {1: "No", 2: "× 2", 4: "× 4"}
 
 def draw(studio: Studio, record: ModelRecord) -> None:
     """One row, and under it by what, the size that comes of it, and the strength for models that can draw over it."""
-    st.segmented_control(
-        "Enlarge",
-        list(dict.fromkeys([*FACTORS, state.enlarge])),
-        key="enlarge",
-        format_func=lambda factor: FACTORS.get(factor, f"× {factor}"),
-        required=True,
-        width="stretch",
-        **KEEP,
-    )
+    named = FACTORS.get(state.enlarge, f"× {state.enlarge}")
+    one_of.draw("Enlarge", FACTORS | {state.enlarge: named}, "enlarge")
     with st.container():
         if state.enlarge > 1:
             choice(studio, record, "upscaler")

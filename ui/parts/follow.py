@@ -15,7 +15,7 @@ from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import form, map_actions, maps
 from ui.fields import KEEP
-from ui.parts import problems, text
+from ui.parts import one_of, problems, text
 from ui.parts.source import KINDS
 
 state = st.session_state
@@ -132,17 +132,7 @@ def _card(number: int) -> None:
 def _edges(studio: Studio, number: int) -> None:
     """Whether the picture's edges are found, and which of them count."""
     field, redraw = partial(maps.key, number=number), partial(map_actions.draw_map, studio, number)
-    st.segmented_control(
-        "What is followed",
-        WHAT,
-        key=field("edges"),
-        format_func=WHAT.__getitem__,
-        required=True,
-        width="stretch",
-        label_visibility="collapsed",
-        on_change=redraw,
-        **KEEP,
-    )
+    one_of.draw("What is followed", WHAT, field("edges"), then=redraw, labelled=False)
     with st.container():
         if state[field("edges")]:
             advice = "A line begins where an edge is stronger than the second, and goes on while it is above the first."

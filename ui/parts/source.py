@@ -10,7 +10,7 @@ from pipeline.models.registry import Model
 from pipeline.studio import Studio
 from ui import actions, either, form
 from ui.fields import KEEP
-from ui.parts import mask_editor, problems, text
+from ui.parts import mask_editor, one_of, problems, text
 
 state = st.session_state
 KINDS = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif")
@@ -81,17 +81,7 @@ def _ways(offered: list[str]) -> None:
     def choose() -> None:
         actions.choose_way(state.way)
 
-    st.segmented_control(
-        "What to do with it",
-        offered,
-        key="way",
-        format_func=NAMES.__getitem__,
-        required=True,
-        width="stretch",
-        label_visibility="collapsed",
-        on_change=choose,
-        **KEEP,
-    )
+    one_of.draw("What to do with it", {way: NAMES[way] for way in offered}, "way", then=choose, labelled=False)
 
 
 def _change(_: Studio, record: Model) -> None:

@@ -13,7 +13,7 @@ from pipeline.request import MAX_SEED
 from pipeline.studio import Studio
 from ui import form as single
 from ui.fields import KEEP
-from ui.parts import problems, text
+from ui.parts import one_of, problems, text
 from ui.parts.compare import actions, axes, choices, form
 
 state = st.session_state
@@ -27,15 +27,7 @@ _ABOUT: dict[form.Way, str] = {
 
 def ways() -> None:
     """The choice of what kind of comparison it is."""
-    st.segmented_control(
-        "What to compare",
-        list(form.WAYS),
-        key="compare_way",
-        format_func=lambda way: form.WAYS[way],
-        label_visibility="collapsed",
-        required=True,
-        **KEEP,
-    )
+    one_of.draw("What to compare", form.WAYS, "compare_way", labelled=False, wide=False)
 
 
 def draw(studio: Studio) -> None:
