@@ -12,12 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import (
-    NonNegativeInt,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-)
+from pydantic import NonNegativeInt, PositiveInt, ValidationError, field_validator
 
 from pipeline.errors import BadSettings, InvalidRequest, UnknownModel
 from pipeline.inputs import Task
